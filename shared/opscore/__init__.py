@@ -1,0 +1,1 @@
+"""Ops-Core: the operations core for fleets of AI agents."""
