@@ -1,0 +1,65 @@
+from typing import Any, cast
+
+from opscore_client.http import Http, route
+from opscore_client.listing import Listing
+from opscore_client.types import DeadLetter, JsonObject, Task, Triggered
+
+
+class Tasks:
+    """Single tasks, and an agent's own word on a task it was handed.
+
+    The `task_id` of an agent's word is the `opscore_task_id` it received. Repeating one is
+    harmless: an identical repeat gets the first answer again.
+    """
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def start(self, **request: Any) -> Triggered:
+        """Run one task without a template; fields as the API spells them (agentCapability, …)."""
+        return cast("Triggered", self._http.call("POST", route("task"), json=request))
+
+    def get(self, task_id: str) -> Task:
+        """One task with its attempts."""
+        return cast("Task", self._http.call("GET", route("task", task_id)))
+
+    def complete(
+        self, task_id: str, *, result: Any = None, agent_id: str | None = None
+    ) -> JsonObject:
+        """Hand in a task's result."""
+        return self._say(task_id, "complete", {"agentId": agent_id, "result": result})
+
+    def fail(
+        self,
+        task_id: str,
+        *,
+        message: str,
+        error_code: str | None = None,
+        agent_id: str | None = None,
+    ) -> JsonObject:
+        """Say that a task failed; its `error_code` is what templates name in `retry`."""
+        body = {"agentId": agent_id, "errorCode": error_code, "message": message}
+        return self._say(task_id, "fail", body)
+
+    def heartbeat(self, task_id: str, *, agent_id: str | None = None) -> JsonObject:
+        """Say that the work goes on."""
+        return self._say(task_id, "heartbeat", {"agentId": agent_id})
+
+    def _say(self, task_id: str, word: str, body: JsonObject) -> JsonObject:
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._http.call("POST", route("task", task_id, word), json=given, idempotent=True)
+
+
+class DeadLetters:
+    """Task messages that could not be delivered."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def find(self) -> Listing[DeadLetter]:
+        """All dead letters, newest first."""
+        return Listing(self._http, route("dead-letters"), {})
+
+    def get(self, dead_letter_id: str) -> DeadLetter:
+        """One dead letter with what is known of its message."""
+        return cast("DeadLetter", self._http.call("GET", route("dead-letter", dead_letter_id)))

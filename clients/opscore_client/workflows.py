@@ -1,0 +1,48 @@
+from typing import cast
+
+from opscore_client.http import Http, route
+from opscore_client.listing import Listing
+from opscore_client.types import Applied, JsonObject, Validation, Workflow
+
+YAML = "application/yaml"
+JSON = "application/json"
+
+
+class Workflows:
+    """Workflow templates, as the text that people wrote: positions in messages are theirs."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def validate(self, template: bytes, *, content_type: str = YAML) -> Validation:
+        """Everything that is wrong with a template; changes nothing."""
+        answer = self._http.call(
+            "POST",
+            route("workflows", "validate"),
+            data=template,
+            headers={"Content-Type": content_type},
+            idempotent=True,
+        )
+        return cast("Validation", answer)
+
+    def apply(self, workflow_id: str, template: bytes, *, content_type: str = YAML) -> Applied:
+        """Upload a template; a changed one is a new immutable version."""
+        answer = self._http.call(
+            "PUT",
+            route("workflow", workflow_id),
+            data=template,
+            headers={"Content-Type": content_type},
+        )
+        return cast("Applied", answer)
+
+    def find(self) -> Listing[Workflow]:
+        """All workflows, each with its current version."""
+        return Listing(self._http, route("workflows"), {})
+
+    def get(self, workflow_id: str) -> Workflow:
+        """One workflow, with its current template."""
+        return cast("Workflow", self._http.call("GET", route("workflow", workflow_id)))
+
+    def versions(self, workflow_id: str) -> Listing[JsonObject]:
+        """All versions of a workflow, newest first."""
+        return Listing(self._http, route("workflow", workflow_id, "versions"), {})
