@@ -1,0 +1,1 @@
+"""The rules of agents, attempts and sessions as pure functions: no clock, no storage, no AWS."""

@@ -1,0 +1,211 @@
+"""When an agent can take work, and what its reports say about the tasks it holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from pydantic import JsonValue
+
+from opscore.models.agent import Agent, Draining, Lease, Report
+from opscore.models.outcome import Outcome, TaskError
+
+_ERROR_CODE = re.compile(r"(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}")
+_MESSAGE_LIMIT = 4096
+
+
+class Said(Enum):
+    """What a state, a free string, means to dispatch."""
+
+    IDLE = auto()
+    ACTIVE = auto()
+    ERROR = auto()
+    OTHER = auto()
+
+
+def said(state: str) -> Said:
+    """The meaning of a state's text, in any case."""
+    match state.strip().lower():
+        case "idle" | "finished" | "completed":
+            return Said.IDLE
+        case "active":
+            return Said.ACTIVE
+        case "error":
+            return Said.ERROR
+        case _:
+            return Said.OTHER
+
+
+def free_slots(agent: Agent) -> int:
+    return agent.max_concurrency - len(agent.leases) - len(agent.draining)
+
+
+def eligible(agent: Agent, now: int) -> bool:
+    """Whether the agent can take one more task now."""
+    if free_slots(agent) <= 0 or (agent.cooldown_until or 0) > now:
+        return False
+    return agent.max_concurrency > 1 or said(agent.state) in (Said.IDLE, Said.ERROR)
+
+
+def settled(agent: Agent, now: int) -> Agent:
+    """The agent with what time has ended dropped, and its place among the idle brought up to date.
+
+    An agent that stays eligible keeps its place in the queue of the idle.
+    """
+    agent = agent.replace(
+        draining=tuple(d for d in agent.draining if d.until > now),
+        cooldown_until=agent.cooldown_until if (agent.cooldown_until or 0) > now else None,
+    )
+    if not eligible(agent, now):
+        return agent.replace(idle_since=None)
+    return agent if agent.idle_since is not None else agent.replace(idle_since=now)
+
+
+def next_change_at(agent: Agent) -> int | None:
+    """When time alone will change the agent (ms), if it will."""
+    ends = [d.until for d in agent.draining]
+    if agent.cooldown_until is not None:
+        ends.append(agent.cooldown_until)
+    return min(ends, default=None)
+
+
+def claimed(agent: Agent, lease: Lease, now: int) -> Agent:
+    """The agent with one more lease; its last report becomes the lease's watermark."""
+    marked = lease.model_copy(update={"watermark": agent.last_report_at})
+    return settled(agent.replace(leases={**agent.leases, lease.attempt_id: marked}), now)
+
+
+def released(
+    agent: Agent,
+    attempt_id: str,
+    now: int,
+    *,
+    drain_until: int | None = None,
+    cooldown_until: int | None = None,
+) -> Agent:
+    """The agent without that lease; with `drain_until`, the slot stays taken until then or until
+    the agent's next report."""
+    leases = {key: lease for key, lease in agent.leases.items() if key != attempt_id}
+    draining = agent.draining
+    if drain_until is not None and attempt_id in agent.leases:
+        draining = (*draining, Draining(attempt_id=attempt_id, until=drain_until))
+    return settled(
+        agent.replace(
+            leases=leases,
+            draining=draining,
+            cooldown_until=cooldown_until if cooldown_until is not None else agent.cooldown_until,
+        ),
+        now,
+    )
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a report did: the agent after it, whether its state is the one to display, and what it
+    said of one lease: that the task began, or how it ended."""
+
+    agent: Agent
+    displayed: bool
+    lease: Lease | None = None
+    began: bool = False
+    outcome: Outcome | None = None
+
+
+def reported(agent: Agent, report: Report, now: int, cooldown_ms: int) -> Reported:
+    """The agent after a report of its own, whenever that was sent.
+
+    The newest timestamp of the agent's clock is displayed; an older one still counts for leases.
+    """
+    displayed = agent.reported_at is None or report.at >= agent.reported_at
+    lease, began, outcome = _heard(agent, report)
+    changes: dict[str, object] = {
+        "last_seen_at": now,
+        "last_report_at": max(agent.last_report_at, report.at),
+        "draining": (),
+    }
+    if displayed:
+        changes |= {
+            "state": report.state,
+            "details": report.details,
+            "timestamp": report.timestamp,
+            "reported_at": report.at,
+        }
+        match said(report.state):
+            case Said.ERROR:
+                changes["cooldown_until"] = now + cooldown_ms
+            case Said.IDLE:
+                changes["cooldown_until"] = None
+    if lease is not None:
+        changes["leases"] = {**agent.leases, lease.attempt_id: lease}
+    return Reported(settled(agent.replace(**changes), now), displayed, lease, began, outcome)
+
+
+def _heard(agent: Agent, report: Report) -> tuple[Lease | None, bool, Outcome | None]:
+    if report.attempt_id is not None:
+        lease = agent.leases.get(report.attempt_id)
+        if lease is None or lease.fence != report.fence:
+            return None, False, None
+        return _heard_by_name(lease, report)
+    if len(agent.leases) != 1:
+        return None, False, None
+    (lease,) = agent.leases.values()
+    if lease.named or report.at <= lease.watermark:
+        return None, False, None
+    return _heard_by_inference(lease, report)
+
+
+def _heard_by_name(lease: Lease, report: Report) -> tuple[Lease, bool, Outcome | None]:
+    lease = lease.model_copy(update={"named": True})
+    match said(report.state):
+        case Said.ACTIVE:
+            return lease, True, None
+        case Said.IDLE:
+            return lease, False, Outcome.success(_result(report.details))
+        case Said.ERROR:
+            return lease, False, failure_of(report.details)
+        case Said.OTHER:
+            return lease, False, None
+
+
+def _heard_by_inference(
+    lease: Lease, report: Report
+) -> tuple[Lease | None, bool, Outcome | None]:
+    """An agent that names no task: `watermark < active <= idle` is its way of saying "done",
+    in whatever order the two arrive. No clock of ours is in this comparison."""
+    match said(report.state):
+        case Said.ERROR:
+            return lease, False, failure_of(report.details)
+        case Said.ACTIVE:
+            first = report.at if lease.active_at is None else min(lease.active_at, report.at)
+            lease = lease.model_copy(update={"active_at": first})
+        case Said.IDLE:
+            last = report.at if lease.idle_at is None else max(lease.idle_at, report.at)
+            lease = lease.model_copy(update={"idle_at": last})
+        case Said.OTHER:
+            return None, False, None
+    if lease.active_at is None:
+        return lease, False, None
+    if lease.idle_at is None or lease.idle_at < lease.active_at:
+        return lease, True, None
+    return lease, False, Outcome.success(_result(report.details))
+
+
+def _result(details: dict[str, JsonValue] | None) -> JsonValue:
+    if details is None:
+        return {}
+    if "result" in details:
+        return details["result"]
+    return {key: value for key, value in details.items() if key != "opscore_task_id"}
+
+
+def failure_of(details: dict[str, JsonValue] | None) -> Outcome:
+    """The failure that an agent's `details` describe: `errorCode`, and `error` or `message`."""
+    details = details or {}
+    code = details.get("errorCode")
+    if not (isinstance(code, str) and _ERROR_CODE.fullmatch(code)):
+        code = TaskError.AGENT_ERROR
+    word = details.get("error", details.get("message", "the agent reported an error"))
+    text = word if isinstance(word, str) else json.dumps(word, ensure_ascii=False)
+    return Outcome.failure(code, text[:_MESSAGE_LIMIT])

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from opscore.models.base import Model
+from opscore.settings import TransportName
+
+UNKNOWN_STATE = "UNKNOWN"
+
+
+class Lease(Model):
+    """An attempt's claim on a slot of an agent.
+
+    `watermark`, `active_at` and `idle_at` are microseconds of the agent's own clock; reports up to
+    the watermark say nothing about this lease. `named`: a report has named the attempt, so only
+    such reports may end it.
+    """
+
+    attempt_id: str
+    fence: int
+    session_id: str
+    task_key: str
+    token: str
+    watermark: int
+    active_at: int | None = None
+    idle_at: int | None = None
+    named: bool = False
+
+
+class Draining(Model):
+    """A slot whose attempt timed out: the agent may still be at it, until (our clock, ms)."""
+
+    attempt_id: str
+    until: int
+
+
+class Agent(Model):
+    """A registered agent: what it is, what it last said, and what it holds.
+
+    Times are milliseconds of our clock, but for `reported_at` and `last_report_at`: microseconds of
+    the agent's. `idle_since` is set if and only if the agent can take a task now; it is also the
+    sort key of the agent's idle entries.
+    """
+
+    agent_id: str
+    agent_name: str
+    version: str
+    capabilities: tuple[str, ...] = ()
+    contact_endpoint: str
+    transport: TransportName | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    max_concurrency: int = 1
+    registered_at: int
+
+    state: str = UNKNOWN_STATE
+    details: dict[str, JsonValue] | None = Field(
+        default_factory=lambda: {"reason": "Initial registration"}
+    )
+    timestamp: str | None = None
+    reported_at: int | None = None
+    last_report_at: int = 0
+    last_seen_at: int | None = None
+
+    leases: dict[str, Lease] = Field(default_factory=dict)
+    draining: tuple[Draining, ...] = ()
+    cooldown_until: int | None = None
+    idle_since: int | None = None
+    rev: int = 0
+
+    def replace(self, **changes: Any) -> Agent:
+        return self.model_copy(update=changes)
+
+
+class Report(Model):
+    """An agent's word on its state. `at`: microseconds of the agent's clock; `attempt_id` and
+    `fence` when the report names the task that it is about."""
+
+    state: str
+    at: int
+    timestamp: str
+    details: dict[str, JsonValue] | None = None
+    attempt_id: str | None = None
+    fence: int | None = None

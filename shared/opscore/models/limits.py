@@ -1,0 +1,42 @@
+"""Limits on what callers may send, and the types that carry them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+MAX_BODY_BYTES = 256 * 1024
+"""A whole request; far under API Gateway's 10 MB, over any payload that is taken."""
+
+MAX_PAYLOAD_BYTES = 64 * 1024
+"""One payload (input, parameters, result, details, metadata). Step Functions takes 256 KiB for a
+whole state with its context, and output just under that fails in a way no Catch can see."""
+
+MAX_CAPABILITIES = 50
+"""Each costs an item in the transaction that claims the agent; DynamoDB takes 100."""
+
+MAX_CONCURRENCY = 50
+"""Slots of one agent; its leases are kept in the agent's own item (400 KB)."""
+
+MAX_FUTURE_SECONDS = 24 * 3600
+"""A report dated further ahead would shadow every later one."""
+
+_SEPARATORS = re.compile(r"[\s/#?\x00-\x1f\x7f]")
+
+
+def _plain(text: str) -> str:
+    if _SEPARATORS.search(text):
+        raise ValueError("must not contain white space, control characters or any of / # ?")
+    return text
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_plain)]
+"""An id that callers choose; it becomes part of keys and paths."""
+
+Label = Annotated[str, Field(max_length=256)]
+"""A text for people."""
+
+ErrorCode = Annotated[str, StringConstraints(pattern=r"^(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}$")]
+"""An error name that a template may match; `States.` belongs to Step Functions."""

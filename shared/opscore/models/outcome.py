@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import JsonValue
+
+from opscore.models.base import Model
+
+
+class TaskError(StrEnum):
+    """Errors that Ops-Core itself puts on a task, by the names that templates match."""
+
+    AGENT_ERROR = "AgentError"
+    AGENT_TIMEOUT = "AgentTimeout"
+    HEARTBEAT_TIMEOUT = "HeartbeatTimeout"
+    DISPATCH_FAILED = "DispatchFailed"
+    NO_AGENT_AVAILABLE = "NoAgentAvailable"
+    AGENT_LOST = "AgentLost"
+
+
+class Outcome(Model):
+    """How an attempt ended: a result, or an error code with its message."""
+
+    result: JsonValue = None
+    error_code: str | None = None
+    message: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.error_code is None
+
+    @classmethod
+    def success(cls, result: JsonValue) -> Self:
+        return cls(result=result)
+
+    @classmethod
+    def failure(cls, code: str, message: str) -> Self:
+        return cls(error_code=str(code), message=message)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from opscore.models.base import Model
+from opscore.models.messages import TaskMessage
+from opscore.models.outcome import Outcome
+
+
+class AttemptStatus(StrEnum):
+    """Where an attempt stands; see `opscore.lifecycle.attempts` for the moves."""
+
+    RECEIVED = "RECEIVED"
+    PARKED = "PARKED"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    RUNNING = "RUNNING"
+    COMPLETING = "COMPLETING"
+    CLOSED = "CLOSED"
+
+
+class Attempt(Model):
+    """One try of a task: one Step Functions task token. Times are milliseconds of our clock.
+
+    `superseded`: the token was dead before our outcome reached it (timeout, end of the session).
+    `waiting_key` is the sort key of the waiting entry of a parked attempt, in `waiting_list`.
+    """
+
+    attempt_id: str
+    message: TaskMessage
+    status: AttemptStatus = AttemptStatus.RECEIVED
+    fence: int = 0
+    agent_id: str | None = None
+    refused_by: tuple[str, ...] = ()
+    asked_at: int
+    created_at: int
+    sending_until: int | None = None
+    sent_at: int | None = None
+    deadline: int | None = None
+    heartbeat_at: int | None = None
+    wait_deadline: int | None = None
+    waiting_list: str | None = None
+    waiting_key: str | None = None
+    outcome: Outcome | None = None
+    superseded: bool = False
+    ended_at: int | None = None
+    due_at: int | None = None
+    rev: int = 0
+
+    @property
+    def session_id(self) -> str:
+        return self.message.session_id
+
+    def replace(self, **changes: Any) -> Attempt:
+        return self.model_copy(update=changes)
+
+
+class TriedHow(StrEnum):
+    """How an agent disappointed a task."""
+
+    FAILED = "failed"
+    TIMED_OUT = "timedOut"
+
+
+class LastWord(Model):
+    """How the newest attempt of a task ended, and with whom; read by the next attempt."""
+
+    attempt_id: str
+    agent_id: str | None
+    outcome: Outcome
+
+
+class Task(Model):
+    """One activation of a step in a session: its attempts, the agents tried, the first request.
+
+    `last` is written when an attempt ends; the next attempt folds it into `tried`.
+    """
+
+    session_id: str
+    task_key: str
+    task_id: str
+    workflow_id: str
+    name: str
+    asked_at: int
+    attempts: tuple[str, ...] = ()
+    tried: dict[str, TriedHow] = Field(default_factory=dict)
+    last: LastWord | None = None
+    rev: int = 0
+
+    def replace(self, **changes: Any) -> Task:
+        return self.model_copy(update=changes)

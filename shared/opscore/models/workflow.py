@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import JsonValue
+
+from opscore.models.base import Model
+
+
+class WorkflowVersion(Model):
+    """One immutable version of a workflow and the state machine it became.
+
+    `machine_arn` is null for a template without tasks: there is nothing to run.
+    """
+
+    workflow_id: str
+    version: int
+    name: str
+    label: str
+    description: str = ""
+    content_hash: str
+    machine_arn: str | None
+    template: dict[str, JsonValue]
+    created_at: int
+    rev: int = 0
+
+    def replace(self, **changes: Any) -> WorkflowVersion:
+        return self.model_copy(update=changes)

@@ -1,0 +1,107 @@
+"""How tasks and their attempts lie in the work table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from opscore.models.session import Session
+from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
+from opscore.ports import Put, Scalar, Store, Table, Update
+from opscore.records import keys
+from opscore.records.codec import decode, encode, text
+
+MAX_TASKS = 1000
+"""Tasks of a session that are shown at once."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """An attempt with the task and the session that it belongs to, as far as they exist."""
+
+    attempt: Attempt | None
+    task: Task | None
+    session: Session | None
+
+
+class Tasks:
+    """Reads tasks and attempts, and makes the changes that write them."""
+
+    def __init__(self, store: Store, retention_days: int) -> None:
+        self._store = store
+        self._retention_days = retention_days
+
+    def attempt(self, attempt_id: str) -> Attempt | None:
+        item = self._store.get(keys.attempt(attempt_id))
+        return None if item is None else decode(Attempt, item)
+
+    def work(self, attempt_id: str, session_id: str, task_key: str) -> Work:
+        """All that dispatch needs to know, in one request."""
+        wanted = (
+            keys.attempt(attempt_id), keys.task(session_id, task_key), keys.session(session_id)
+        )
+        found = self._store.get_many(wanted)
+        attempt, task, session = (found.get(key) for key in wanted)
+        return Work(
+            None if attempt is None else decode(Attempt, attempt),
+            None if task is None else decode(Task, task),
+            None if session is None else decode(Session, session),
+        )
+
+    def of_session(self, session_id: str) -> list[Task]:
+        """The session's tasks, in the order in which they first asked for an agent."""
+        page = self._store.query(
+            Table.WORK, keys.session_partition(session_id), prefix="task#", limit=MAX_TASKS
+        )
+        tasks = [decode(Task, item) for _, item in page.items]
+        return sorted(tasks, key=lambda task: (task.asked_at, task.task_key))
+
+    def attempts_of(self, tasks: Sequence[Task]) -> dict[str, Attempt]:
+        """The attempts of those tasks, by id."""
+        wanted = [keys.attempt(attempt_id) for task in tasks for attempt_id in task.attempts]
+        found = self._store.get_many(wanted)
+        return {
+            attempt.attempt_id: attempt
+            for attempt in (decode(Attempt, item) for item in found.values())
+        }
+
+    def put(self, attempt: Attempt) -> Put:
+        """The whole attempt, if nobody wrote it since it was read."""
+        item = encode(attempt) | keys.due(attempt.attempt_id, attempt.due_at)
+        if attempt.status is AttemptStatus.CLOSED:
+            item |= self.expiry(attempt.ended_at or attempt.created_at)
+        return Put(keys.attempt(attempt.attempt_id), item, rev=attempt.rev)
+
+    def moved(
+        self,
+        attempt_id: str,
+        to: AttemptStatus,
+        expect: Mapping[str, Scalar | Sequence[Scalar]],
+        due_at: int | None,
+        **changes: object,
+    ) -> Update:
+        """Some fields of an attempt, under conditions on others (both by their stored names)."""
+        fields = {
+            name: value if isinstance(value, str | int | bool) or value is None else text(value)
+            for name, value in changes.items()
+        }
+        return Update(
+            keys.attempt(attempt_id),
+            {"status": to, **fields, **keys.due(attempt_id, due_at)},
+            expect=expect,
+        )
+
+    def put_task(self, task: Task) -> Put:
+        return Put(keys.task(task.session_id, task.task_key), encode(task), rev=task.rev)
+
+    def ended(self, session_id: str, task_key: str, last: LastWord) -> Update:
+        """The task's record of how its newest attempt ended."""
+        return Update(
+            keys.task(session_id, task_key),
+            {"last": last.model_dump_json(by_alias=True)},
+            expect={},
+        )
+
+    def expiry(self, ended_at: int) -> dict[str, Scalar]:
+        """When DynamoDB may drop the item (seconds)."""
+        return {"ttl": ended_at // 1000 + self._retention_days * 86_400}
