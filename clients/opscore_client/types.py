@@ -145,8 +145,11 @@ class DeadLetter(TypedDict):
     """A task message that could not be delivered, kept for people."""
 
     deadLetterId: str
-    sessionId: str
-    taskId: str
-    workflowId: str
-    createdAt: str
-    error: NotRequired[ErrorInfo | None]
+    recordedAt: str
+    reason: str
+    receiveCount: int
+    sessionId: str | None
+    workflowId: str | None
+    taskId: str | None
+    attemptId: NotRequired[str | None]
+    agentId: NotRequired[str | None]

@@ -1,0 +1,1 @@
+"""The `opscore` command: Ops-Core for people at a terminal, and for scripts with `--json`."""

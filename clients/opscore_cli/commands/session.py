@@ -1,0 +1,66 @@
+from typing import Annotated
+
+import typer
+
+from opscore_cli.commands.options import CursorOption, EveryOption, LimitOption
+from opscore_cli.present import Column, write_json
+from opscore_cli.session_view import show
+from opscore_cli.shell import Shell, command
+from opscore_cli.times import ago, between
+from opscore_cli.watching import watch_to_its_end
+from opscore_client.types import Session
+
+app = typer.Typer(help="Sessions: the runs of workflows.")
+
+SessionArgument = Annotated[str, typer.Argument(metavar="SESSION_ID")]
+
+
+@command(app, "list")
+def list_sessions(
+    shell: Shell,
+    status: Annotated[str | None, typer.Option(help="Only those of this status.")] = None,
+    workflow: Annotated[str | None, typer.Option(help="Only those of this workflow.")] = None,
+    limit: LimitOption = 50,
+    cursor: CursorOption = None,
+) -> None:
+    """List sessions, newest first."""
+
+    def took(session: Session) -> str:
+        return between(session["startTime"], session["endTime"], shell.now)
+
+    columns: list[Column[Session]] = [
+        Column("session", lambda session: session["sessionId"]),
+        Column("workflow", lambda session: session["workflowId"]),
+        Column("version", lambda session: session["workflowVersion"]),
+        Column("status", lambda session: session["status"], is_status=True),
+        Column("started", lambda session: ago(session["startTime"], shell.now)),
+        Column("duration", took),
+    ]
+    found = shell.client.sessions.find(status=status, workflow_id=workflow)
+    shell.show_list(found, columns, limit, cursor)
+
+
+@command(app, "show")
+def show_session(shell: Shell, session_id: SessionArgument) -> None:
+    """Show a session: its tasks with every attempt, and its story."""
+    session = shell.client.sessions.get(session_id)
+    if shell.as_json:
+        write_json(session)
+    else:
+        show(shell.console, session, shell.now)
+
+
+@command(app, "watch")
+def watch_session(shell: Shell, session_id: SessionArgument, every: EveryOption = 0.5) -> None:
+    """Watch a session until it ends; succeeds only if it completed."""
+    watch_to_its_end(shell, session_id, every)
+
+
+@command(app, "cancel")
+def cancel_session(shell: Shell, session_id: SessionArgument) -> None:
+    """End a session as it stands."""
+    session = shell.client.sessions.cancel(session_id)
+    if shell.as_json:
+        write_json(session)
+    else:
+        shell.console.print(f"session {session_id}: {session['status']}", markup=False)

@@ -1,0 +1,118 @@
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from opscore_cli.commands.options import CursorOption, LimitOption
+from opscore_cli.present import Column, write_fields, write_json, write_rows
+from opscore_cli.program import CommandFailedError
+from opscore_cli.shell import Shell, command
+from opscore_cli.templates import Template, read, write_findings
+from opscore_cli.times import ago, local
+from opscore_client.types import Applied, Validation, Workflow
+
+app = typer.Typer(help="Workflows: check templates, upload them, look at them.")
+
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML or JSON.")]
+
+
+@command(app, "validate")
+def validate(shell: Shell, files: FilesArgument) -> None:
+    """Check templates and show everything that is wrong with them; changes nothing."""
+    checked = [(template, _check(shell, template)) for template in map(read, files)]
+    if shell.as_json:
+        write_json(_report([_entry(template, report) for template, report in checked]))
+    else:
+        for template, report in checked:
+            write_findings(template.path, report, sys.stdout.write)
+            if report["valid"]:
+                sys.stdout.write(f"{template.path}: valid\n")
+    _refuse_invalid(checked)
+
+
+@command(app, "apply")
+def apply(shell: Shell, files: FilesArgument) -> None:
+    """Upload templates. All are checked first: if one is wrong, none is uploaded."""
+    checked = [(template, _check(shell, template)) for template in map(read, files)]
+    if not all(report["valid"] for _, report in checked):
+        if shell.as_json:
+            write_json(_report([_entry(template, report) for template, report in checked]))
+        else:
+            for template, report in checked:
+                write_findings(template.path, report, sys.stderr.write)
+        _refuse_invalid(checked)
+    done = [(template, report, _upload(shell, template)) for template, report in checked]
+    if shell.as_json:
+        write_json(_report([{**_entry(t, report), **applied} for t, report, applied in done]))
+        return
+    for template, report, applied in done:
+        write_findings(template.path, report, sys.stderr.write)
+        news = "new" if applied["changed"] else "unchanged"
+        name = applied["workflowId"]
+        sys.stdout.write(f"{template.path}: {name} version {applied['version']} ({news})\n")
+
+
+@command(app, "list")
+def list_workflows(shell: Shell, limit: LimitOption = 50, cursor: CursorOption = None) -> None:
+    """List workflows, each with its current version."""
+    columns: list[Column[Workflow]] = [
+        Column("workflow", lambda workflow: workflow["workflowId"]),
+        Column("version", lambda workflow: workflow["version"]),
+        Column("name", lambda workflow: workflow["name"]),
+        Column("changed", lambda workflow: ago(workflow["createdAt"], shell.now)),
+    ]
+    shell.show_list(shell.client.workflows.find(), columns, limit, cursor)
+
+
+@command(app, "show")
+def show_workflow(
+    shell: Shell, workflow_id: Annotated[str, typer.Argument(metavar="WORKFLOW_ID")]
+) -> None:
+    """Show one workflow with its versions."""
+    workflow = shell.client.workflows.get(workflow_id)
+    versions = shell.client.workflows.versions(workflow_id).first(20).items
+    if shell.as_json:
+        write_json({**workflow, "versions": versions})
+        return
+    write_fields(
+        shell.console,
+        {
+            "workflow": workflow["workflowId"],
+            "name": workflow["name"],
+            "description": workflow.get("description"),
+            "version": workflow["version"],
+            "changed": local(workflow["createdAt"]),
+        },
+    )
+    shell.console.print()
+    columns: list[Column[dict[str, Any]]] = [
+        Column("version", lambda version: version.get("version")),
+        Column("label", lambda version: version.get("label")),
+        Column("made", lambda version: local(version.get("createdAt"))),
+    ]
+    write_rows(shell.console, columns, versions)
+
+
+def _check(shell: Shell, template: Template) -> Validation:
+    return shell.client.workflows.validate(template.text, content_type=template.content_type)
+
+
+def _upload(shell: Shell, template: Template) -> Applied:
+    return shell.client.workflows.apply(
+        template.workflow_id(), template.text, content_type=template.content_type
+    )
+
+
+def _entry(template: Template, report: Validation) -> dict[str, Any]:
+    return {"file": str(template.path), **report}
+
+
+def _report(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"valid": all(entry["valid"] for entry in entries), "files": entries}
+
+
+def _refuse_invalid(checked: list[tuple[Template, Validation]]) -> None:
+    wrong = sum(not report["valid"] for _, report in checked)
+    if wrong:
+        raise CommandFailedError(f"{wrong} of {len(checked)} templates not valid")
