@@ -1,0 +1,384 @@
+"""Ops-Core's HTTP API in memory, behind a requests adapter: real requests, no sockets.
+
+It keeps what it is given (workflows, sessions, idempotency keys) and pages its lists; a session
+goes through the frames of its workflow's play, one each time it is read.
+"""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import responses
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import requests
+import yaml
+from requests.adapters import BaseAdapter
+
+Json = dict[str, Any]
+KEY = "opscore_for-tests"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The request is carried out, but its answer never arrives."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    timeout: Any
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def refusal(status: int, code: str, detail: Any) -> Answer:
+    return Answer(status, {"detail": detail, "code": code})
+
+
+class FakeOpsCore(BaseAdapter):
+    """The API, with memory. `troubles` come first: answers, exceptions, or a lost answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prefix = ""
+        self.seen: list[Seen] = []
+        self.troubles: list[Answer | Lost | Exception] = []
+        self.agents: dict[str, Json] = {}
+        self.workflows: dict[str, list[Json]] = {"sample_workflow_id": [{"version": 1}]}
+        self.sessions: dict[str, Json] = {}
+        self.dead_letters: dict[str, Json] = {}
+        self.started_by_key: dict[str, str] = {}
+        self.plays: dict[str, list[Json]] = {}
+        self.inline: list[Json] = []
+        self._routes: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
+            (method, re.compile(pattern + "$"), handler)
+            for method, pattern, handler in self._table()
+        ]
+
+    def open_session(self) -> requests.Session:
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, self)
+        return session
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        parts = urlsplit(request.url or "")
+        body = request.body or b""
+        seen = Seen(
+            method=request.method or "",
+            path=parts.path,
+            query=dict(parse_qsl(parts.query)),
+            headers=request.headers,
+            body=body.encode() if isinstance(body, str) else bytes(body),
+            timeout=timeout,
+        )
+        self.seen.append(seen)
+        trouble = self.troubles.pop(0) if self.troubles else None
+        if isinstance(trouble, Exception):
+            raise trouble
+        answer = trouble if isinstance(trouble, Answer) else self._answer(seen)
+        if isinstance(trouble, Lost):
+            raise requests.ConnectionError("connection reset by peer")
+        return _response(request, answer)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self, seen: Seen) -> Answer:
+        path = seen.path.removeprefix(self.prefix)
+        if path != "/health" and seen.headers.get("Authorization") != f"Bearer {KEY}":
+            return Answer(403, {"message": "Forbidden"})
+        for method, pattern, handler in self._routes:
+            match = pattern.match(path)
+            if match and method == seen.method:
+                return handler(seen, *map(unquote, match.groups()))
+        return Answer(404, {"message": "Not Found"})
+
+    def _table(self) -> Iterator[tuple[str, str, Callable[..., Answer]]]:
+        base, one = "/v1/opscore", "([^/]+)"
+        yield "GET", "/health", lambda _: Answer(200, {"status": "ok"})
+        yield "GET", f"{base}/agents", self._list_agents
+        yield "GET", f"{base}/agent/{one}", self._get(self.agents, "agent", "Agent")
+        yield "PUT", f"{base}/agent/{one}", self._put_agent
+        yield "POST", f"{base}/agent/{one}/workflow", self._trigger
+        yield "POST", f"{base}/sessions", self._trigger
+        yield "GET", f"{base}/sessions", self._list_sessions
+        yield "GET", f"{base}/session/{one}", self._get_session
+        yield "PATCH", f"{base}/session/{one}", self._get_session
+        yield "POST", f"{base}/session/{one}/cancel", self._cancel
+        yield "POST", f"{base}/task/{one}/complete", lambda *_: Answer(200, {"status": "success"})
+        yield "POST", f"{base}/workflows/validate", self._validate
+        yield "GET", f"{base}/workflows", self._list_workflows
+        yield "PUT", f"{base}/workflow/{one}", self._put_workflow
+        yield "GET", f"{base}/workflow/{one}", self._get_workflow
+        yield "GET", f"{base}/workflow/{one}/versions", self._list_versions
+        yield "GET", f"{base}/dead-letters", self._list_dead_letters
+        yield (
+            "GET",
+            f"{base}/dead-letter/{one}",
+            self._get(self.dead_letters, "dead_letter", "Dead letter"),
+        )
+
+    def _get(self, things: Mapping[str, Json], code: str, name: str) -> Callable[..., Answer]:
+        def get(_: Seen, thing_id: str) -> Answer:
+            thing = things.get(thing_id)
+            if thing is None:
+                return refusal(404, f"{code}_not_found", f"{name} not found: {thing_id}")
+            return Answer(200, thing)
+
+        return get
+
+    def _put_agent(self, seen: Seen, agent_id: str) -> Answer:
+        self.agents[agent_id] = {"agentId": agent_id, **seen.json()}
+        return Answer(200, self.agents[agent_id])
+
+    def _list_agents(self, seen: Seen) -> Answer:
+        wanted = seen.query
+        return _paged(
+            seen,
+            [
+                agent
+                for agent in self.agents.values()
+                if wanted.get("state", agent["state"]) == agent["state"]
+                and ("capability" not in wanted or wanted["capability"] in agent["capabilities"])
+            ],
+        )
+
+    def _list_sessions(self, seen: Seen) -> Answer:
+        wanted = seen.query
+        return _paged(
+            seen,
+            [
+                {name: value for name, value in session.items() if name != "tasks"}
+                for session in self.sessions.values()
+                if wanted.get("status", session["status"]) == session["status"]
+                and wanted.get("workflowId", session["workflowId"]) == session["workflowId"]
+            ],
+        )
+
+    def _list_workflows(self, seen: Seen) -> Answer:
+        return _paged(seen, [versions[-1] for versions in self.workflows.values()])
+
+    def _list_versions(self, seen: Seen, workflow_id: str) -> Answer:
+        return _paged(seen, self.workflows[workflow_id][::-1])
+
+    def _list_dead_letters(self, seen: Seen) -> Answer:
+        return _paged(seen, list(self.dead_letters.values()))
+
+    def _get_workflow(self, _: Seen, workflow_id: str) -> Answer:
+        if workflow_id not in self.workflows:
+            detail = f"Workflow definition not found: {workflow_id}"
+            return refusal(404, "workflow_not_found", detail)
+        return Answer(200, self.workflows[workflow_id][-1])
+
+    def _validate(self, seen: Seen) -> Answer:
+        errors = _errors(seen.body.decode())
+        return Answer(200, {"valid": not errors, "errors": errors, "warnings": []})
+
+    def _put_workflow(self, seen: Seen, workflow_id: str) -> Answer:
+        template = yaml.safe_load(seen.body)
+        if errors := _errors(seen.body.decode()):
+            return refusal(422, "workflow_invalid", errors)
+        versions = self.workflows.setdefault(workflow_id, [])
+        changed = not versions or versions[-1]["definition"] != template
+        if changed:
+            versions.append(
+                {
+                    "workflowId": workflow_id,
+                    "version": len(versions) + 1,
+                    "name": template["name"],
+                    "label": template.get("version", "1.0"),
+                    "createdAt": "2026-11-22T10:00:00Z",
+                    "definition": template,
+                }
+            )
+        version = versions[-1]["version"]
+        body = {"workflowId": workflow_id, "version": version, "changed": changed, "warnings": []}
+        return Answer(201 if changed else 200, body)
+
+    def _trigger(self, seen: Seen, agent_id: str | None = None) -> Answer:
+        body, key = seen.json(), seen.headers.get("Idempotency-Key")
+        inline = body.get("workflowDefinition")
+        workflow_id = body.get("workflowDefinitionId") or inline["id"]
+        if inline is None and workflow_id not in self.workflows:
+            detail = f"Workflow definition not found: {workflow_id}"
+            return refusal(404, "workflow_not_found", detail)
+        if inline is not None:
+            self.inline.append(inline)
+        session_id = self.started_by_key.get(key or "") or f"session-{len(self.sessions) + 1}"
+        self.started_by_key[key or ""] = session_id
+        self.sessions.setdefault(
+            session_id,
+            a_session(session_id, workflow_id, agentId=agent_id, input=body["initialPayload"]),
+        )
+        return Answer(
+            202,
+            {
+                "sessionId": session_id,
+                "workflowId": workflow_id,
+                "message": "Workflow triggered successfully",
+            },
+        )
+
+    def _get_session(self, _: Seen, session_id: str) -> Answer:
+        session = self.sessions.get(session_id)
+        if session is None:
+            return refusal(404, "session_not_found", f"Session not found: {session_id}")
+        if play := self.plays.get(session["workflowId"]):
+            session |= play.pop(0)
+        return Answer(200, session)
+
+    def _cancel(self, _: Seen, session_id: str) -> Answer:
+        session = self.sessions[session_id]
+        if session["status"] in {"completed", "failed", "cancelled"}:
+            return refusal(409, "session_ended", f"Session is {session['status']}: {session_id}")
+        session["status"] = "cancelled"
+        return Answer(200, session)
+
+
+def a_session(session_id: str, workflow_id: str, **fields: Any) -> Json:
+    return {
+        "sessionId": session_id,
+        "workflowId": workflow_id,
+        "workflowVersion": 1,
+        "agentId": None,
+        "status": "running",
+        "startTime": "2026-11-22T10:00:00Z",
+        "last_updated_time": "2026-11-22T10:00:00Z",
+        "endTime": None,
+        "metadata": {},
+        "input": None,
+        "result": None,
+        "error": None,
+        "tasks": [],
+        **fields,
+    }
+
+
+def an_agent(agent_id: str, **fields: Any) -> Json:
+    return {
+        "agentId": agent_id,
+        "agentName": agent_id.title(),
+        "version": "1.0",
+        "capabilities": ["text.classify"],
+        "contactEndpoint": "http://agent.example/run",
+        "transport": "agentkit",
+        "metadata": {},
+        "maxConcurrency": 1,
+        "state": "idle",
+        "details": {},
+        "timestamp": "2026-11-22T10:00:00Z",
+        "lastSeenAt": "2026-11-22T10:00:00Z",
+        "registeredAt": "2026-11-22T09:00:00Z",
+        "eligible": True,
+        "openTasks": [],
+        **fields,
+    }
+
+
+def a_task(step: str, attempts: Sequence[Json], status: str, result: Any = None) -> Json:
+    return {
+        "taskId": f"session-1/{step}",
+        "taskDefinitionId": step,
+        "status": status,
+        "agentId": attempts[-1]["agentId"],
+        "retryCount": len(attempts) - 1,
+        "attempts": list(attempts),
+        "result": result,
+        "error": attempts[-1]["error"],
+    }
+
+
+def an_attempt(
+    attempt_id: str,
+    agent_id: str | None,
+    sent: float | None,
+    ended: float | None = None,
+    error: Json | None = None,
+    *,
+    route: int = 0,
+    retry: int = 0,
+    status: str | None = None,
+) -> Json:
+    """An attempt sent and ended at these seconds of the session."""
+    return {
+        "attemptId": attempt_id,
+        "route": route,
+        "retry": retry,
+        "status": status or ("CLOSED" if ended is not None else "RUNNING"),
+        "agentId": agent_id,
+        "fence": 1,
+        "createdAt": at(sent or 0),
+        "sentAt": None if sent is None else at(sent),
+        "endedAt": None if ended is None else at(ended),
+        "deadline": None,
+        "outcome": None if ended is None else ("failed" if error else "succeeded"),
+        "error": error,
+    }
+
+
+def at(seconds: float) -> str:
+    """A time of 22 November 2026, some seconds after ten."""
+    return f"2026-11-22T10:00:{seconds:06.3f}Z"
+
+
+def _errors(template: str) -> list[Json]:
+    """Our API's only rule: nothing may be called clsoe."""
+    return [
+        {
+            "line": number,
+            "column": line.index("clsoe") + 1,
+            "code": "OC012",
+            "message": "nextTaskId 'clsoe' is not a task of this list",
+            "hint": "did you mean 'close'?",
+            "path": "tasks.0.nextTaskId",
+        }
+        for number, line in enumerate(template.splitlines(), 1)
+        if "clsoe" in line
+    ]
+
+
+def _paged(seen: Seen, items: Sequence[Json]) -> Answer:
+    start, limit = int(seen.query.get("cursor", 0)), int(seen.query.get("limit", 50))
+    if limit > 100:
+        return refusal(422, "invalid_request", "limit is over 100")
+    end = start + limit
+    cursor = str(end) if end < len(items) else None
+    return Answer(200, {"items": items[start:end], "nextCursor": cursor})
+
+
+def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
+    raw = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+    response = requests.Response()
+    response.status_code = answer.status
+    response.reason = responses.get(answer.status, "")
+    response.headers.update({"Content-Type": "application/json", **answer.headers})
+    response.raw = io.BytesIO(raw.encode())
+    response.url = request.url or ""
+    response.request = request
+    return response
