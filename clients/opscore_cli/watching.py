@@ -1,5 +1,5 @@
 from opscore_cli.present import printable, write_json
-from opscore_cli.program import CommandFailedError
+from opscore_cli.program import CommandFailedError, complain
 from opscore_cli.session_view import follow
 from opscore_cli.shell import Shell
 from opscore_cli.story import reason
@@ -9,11 +9,15 @@ from opscore_client.types import Session
 def watch_to_its_end(shell: Shell, session_id: str, every: float) -> None:
     """Show a session until it ends. Raises CommandFailedError unless it completed."""
     seen = shell.client.sessions.watch(session_id, every=every)
-    if shell.as_json:
-        *_, session = seen
-        write_json(session)
-    else:
-        session = follow(shell.console, seen, shell.outside.now)
+    try:
+        if shell.as_json:
+            *_, session = seen
+            write_json(session)
+        else:
+            session = follow(shell.console, seen, shell.outside.now)
+    except KeyboardInterrupt:
+        complain(f"the session goes on; look again with: opscore session watch {session_id}")
+        raise
     _insist_on_completed(session)
 
 

@@ -59,7 +59,7 @@ class FakeOpsCore(BaseAdapter):
         super().__init__()
         self.prefix = ""
         self.seen: list[Seen] = []
-        self.troubles: list[Answer | Lost | Exception] = []
+        self.troubles: list[Answer | Lost | BaseException] = []
         self.agents: dict[str, Json] = {}
         self.workflows: dict[str, list[Json]] = {"sample_workflow_id": [{"version": 1}]}
         self.sessions: dict[str, Json] = {}
@@ -99,7 +99,7 @@ class FakeOpsCore(BaseAdapter):
         )
         self.seen.append(seen)
         trouble = self.troubles.pop(0) if self.troubles else None
-        if isinstance(trouble, Exception):
+        if isinstance(trouble, BaseException):
             raise trouble
         answer = trouble if isinstance(trouble, Answer) else self._answer(seen)
         if isinstance(trouble, Lost):

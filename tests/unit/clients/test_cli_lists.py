@@ -1,0 +1,102 @@
+import json
+
+from tests.unit.clients.conftest import Opscore
+from tests.unit.clients.fake_api import FakeOpsCore, a_session, an_agent
+
+LETTER = {
+    "deadLetterId": "d-1",
+    "recordedAt": "2026-11-22T10:03:00Z",
+    "reason": "cannot reach the gateway",
+    "receiveCount": 6,
+    "workflowId": "triage",
+    "taskId": "collect",
+    "sessionId": "s-1",
+}
+
+
+def test_agents_in_a_pipe_are_lines_of_fields(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.agents = {"a": an_agent("a"), "b": an_agent("b", state="error", openTasks=["t"])}
+
+    result = opscore("agent", "list")
+
+    assert result.stdout.splitlines() == [
+        "a\tidle\tyes\t0\t5 min ago\ttext.classify",
+        "b\terror\tyes\t1\t5 min ago\ttext.classify",
+    ]
+
+
+def test_agents_at_a_terminal_are_a_table(
+    api: FakeOpsCore, opscore: Opscore, at_terminal: dict[str, str]
+) -> None:
+    api.agents = {"agent-1": an_agent("agent-1")}
+
+    heading, row = opscore("agent", "list", env=at_terminal).stdout.splitlines()
+
+    assert heading.split() == ["agent", "state", "free", "tasks", "seen", "capabilities"]
+    assert row.split() == ["agent-1", "idle", "yes", "0", "5", "min", "ago", "text.classify"]
+
+
+def test_lists_are_filtered(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.agents = {"a": an_agent("a"), "b": an_agent("b", state="error")}
+    api.sessions = {
+        "s-1": a_session("s-1", "triage"),
+        "s-2": a_session("s-2", "triage", status="failed"),
+        "s-3": a_session("s-3", "other", status="failed"),
+    }
+
+    agents = json.loads(opscore("agent", "list", "--state", "error", "--json").stdout)
+    sessions = opscore("session", "list", "--status", "failed", "--workflow", "triage").stdout
+
+    assert [agent["agentId"] for agent in agents["items"]] == ["b"]
+    assert [line.split("\t")[0] for line in sessions.splitlines()] == ["s-2"]
+
+
+def test_a_list_that_has_more_says_how_to_see_it(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions = {str(n): a_session(str(n), "w") for n in range(130)}
+
+    first = opscore("session", "list", "--limit", "120")
+    assert len(first.stdout.splitlines()) == 120
+    assert first.stderr == "opscore: there are more: --limit 240, or --cursor 120\n"
+
+    rest = opscore("session", "list", "--cursor", "120")
+    assert [line.split("\t")[0] for line in rest.stdout.splitlines()] == [
+        str(n) for n in range(120, 130)
+    ]
+    assert rest.stderr == ""
+
+
+def test_a_list_with_more_gives_programs_the_cursor(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions = {str(n): a_session(str(n), "w") for n in range(5)}
+
+    result = opscore("session", "list", "--limit", "2", "--json")
+
+    answer = json.loads(result.stdout)
+    assert [item["sessionId"] for item in answer["items"]] == ["0", "1"]
+    assert answer["nextCursor"] == "2"
+    assert result.stderr == ""
+
+
+def test_one_agent_is_shown_with_its_fields(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.agents["a"] = an_agent("a", details={"load": 3}, openTasks=["t-1", "t-2"])
+
+    fields = dict(line.split("\t", 1) for line in opscore("agent", "show", "a").stdout.splitlines())
+
+    assert fields["name"] == "A"
+    assert fields["details"] == '{"load": 3}'
+    assert fields["tasks"] == "t-1, t-2"
+
+
+def test_what_is_not_there_is_one_line(opscore: Opscore) -> None:
+    result = opscore("agent", "show", "nobody")
+
+    assert result.exit_code == 1
+    assert result.stderr == "opscore: Agent not found: nobody (404 agent_not_found)\n"
+
+
+def test_dead_letters_are_listed_and_shown(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.dead_letters["d-1"] = LETTER
+
+    assert opscore("dead-letter", "list").stdout == (
+        "d-1\ttriage\tcollect\ts-1\t2 min ago\tcannot reach the gateway\n"
+    )
+    assert "receiveCount\t6\n" in opscore("dead-letter", "show", "d-1").stdout
