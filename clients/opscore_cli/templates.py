@@ -3,26 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from opscore.workflows.findings import Report
+from opscore.workflows.loader import load
+from opscore.workflows.nodes import to_data
 from opscore_cli.present import printable
 from opscore_cli.program import CommandFailedError, WrongUsageError
 from opscore_client.types import Finding, JsonObject, Validation
 from opscore_client.workflows import JSON, YAML
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-
-
-class _JsonLikeLoader(yaml.SafeLoader):
-    """YAML as JSON has it: a date stays the text that was written."""
-
-
-_JsonLikeLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 @dataclass(frozen=True)
@@ -38,12 +28,12 @@ class Template:
         return JSON if self.path.suffix == ".json" else YAML
 
     def document(self) -> JsonObject:
-        """The template as JSON. Raises CommandFailedError for what is not an object."""
-        try:
-            # The loader is a SafeLoader, less one resolver.
-            document: Any = yaml.load(self.text, Loader=_JsonLikeLoader)  # noqa: S506
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise CommandFailedError(f"{self.path} is not YAML") from error
+        """The template as JSON, read as Ops-Core itself reads it. Raises CommandFailedError."""
+        report = Report()
+        root = load(self.text, report)
+        if root is None or report.errors:
+            raise CommandFailedError(f"{self.path} is neither YAML nor JSON")
+        document = to_data(root)
         if not isinstance(document, dict):
             raise CommandFailedError(f"{self.path} is not a workflow template")
         return document
@@ -74,8 +64,8 @@ def _write(
     path: Path, findings: Sequence[Finding], prefix: str, write: Callable[[str], object]
 ) -> None:
     for found in findings:
-        message = printable(found["message"])
-        where = f"{path}:{found['line']}:{found['column']}"
-        write(f"{where} {found['code']} {prefix}{message}\n")
-        if found.get("hint"):
+        place = f"{found['line']}:{found['column']}" if found["line"] else found["path"]
+        where = f"{path}:{place}" if place else str(path)
+        write(f"{where} {found['code']} {prefix}{printable(found['message'])}\n")
+        if found["hint"]:
             write(f"    hint: {printable(found['hint'])}\n")

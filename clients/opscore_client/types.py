@@ -114,14 +114,17 @@ class Workflow(TypedDict):
 
 
 class Finding(TypedDict):
-    """Something that a template has wrong (or, as a warning, unwise), and where."""
+    """Something that a template has wrong (or, as a warning, unwise).
 
-    line: int
-    column: int
+    Lines and columns count from 1; an inline template, or the whole of one, has only a `path`.
+    """
+
     code: str
     message: str
-    hint: NotRequired[str | None]
-    path: NotRequired[str | list[str | int] | None]
+    hint: str
+    line: int | None
+    column: int | None
+    path: str
 
 
 class Applied(TypedDict):

@@ -116,12 +116,14 @@ def test_run_of_a_file_sends_the_template_inline(
     api: FakeOpsCore, opscore: Opscore, tmp_path: Path
 ) -> None:
     path = tmp_path / "once.yaml"
-    path.write_text("id: once\nname: Once\nsince: 2026-11-22\ntasks: []\n")
+    path.write_text("id: once\nname: Once\nsince: 2026-11-22\nflag: no\ntasks: []\n")
 
     result = opscore("run", str(path), "--no-watch")
 
     assert result.exit_code == 0
-    assert api.inline == [{"id": "once", "name": "Once", "since": "2026-11-22", "tasks": []}]
+    assert api.inline == [
+        {"id": "once", "name": "Once", "since": "2026-11-22", "flag": "no", "tasks": []}
+    ]
     assert "once" not in api.workflows
 
 

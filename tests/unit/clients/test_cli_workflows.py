@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.clients.conftest import Opscore
-from tests.unit.clients.fake_api import FakeOpsCore
+from tests.unit.clients.fake_api import Answer, FakeOpsCore
 
 GOOD = "id: triage\nname: Triage\ntasks: []\n"
 BAD = "id: other\nname: Other\ntasks:\n  - {taskId: a, nextTaskId: clsoe}\n"
@@ -100,7 +100,7 @@ def test_json_templates_are_sent_as_json(
     [
         ("name: no id\n", "has no id"),
         ("- a list\n", "is not a workflow template"),
-        ("a: [\n", "is not YAML"),
+        ("a: [\n", "is neither YAML nor JSON"),
     ],
 )
 def test_apply_needs_the_templates_id(
@@ -134,3 +134,18 @@ def test_show_has_the_versions(opscore: Opscore, good: Path) -> None:
 
     assert shown[0] == "workflow\ttriage"
     assert [line.split("\t")[:2] for line in shown[-2:]] == [["2", "2"], ["1", "1.0"]]
+
+
+def test_a_finding_without_a_line_shows_its_path(
+    api: FakeOpsCore, opscore: Opscore, good: Path
+) -> None:
+    whole = {"code": "OC034", "message": "too large", "line": None, "column": None, "hint": ""}
+    finding = {**whole, "path": "tasks[0]"}
+    api.troubles = [
+        Answer(200, {"valid": False, "errors": [finding, {**whole, "path": ""}], "warnings": []})
+    ]
+
+    assert opscore("workflow", "validate", str(good)).stdout.splitlines() == [
+        f"{good}:tasks[0] OC034 too large",
+        f"{good} OC034 too large",
+    ]
