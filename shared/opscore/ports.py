@@ -47,7 +47,8 @@ class Put:
 @dataclass(frozen=True)
 class Update:
     """Set attributes (None removes) of an item that exists, and whose attributes are as expected
-    (one of several, if a collection is given). Its revision grows by one."""
+    (one of several, if a collection is given). Its revision grows by one.
+    """
 
     key: Key
     set: Item
@@ -57,7 +58,8 @@ class Update:
 @dataclass(frozen=True)
 class Upsert:
     """Set attributes of an item, there or not; `initial` only where the item has none yet.
-    Its revision grows by one."""
+    Its revision grows by one.
+    """
 
     key: Key
     set: Item
@@ -140,7 +142,8 @@ class Store(Protocol):
         newest_first: bool = False,
     ) -> Page:
         """Keys of one partition of an index, eventually consistent; `upto` bounds a numeric sort
-        key. The items hold no attributes."""
+        key. The items hold no attributes.
+        """
         ...
 
     def write(self, *changes: Change) -> None:
@@ -224,7 +227,13 @@ class Delivered(Enum):
 
 
 class Transport(Protocol):
-    """A way of handing a task to an agent."""
+    """A way of handing a task to an agent.
+
+    `shared`: one gateway serves all agents, so that when nothing can be sent to one, nothing can be
+    sent to any.
+    """
+
+    shared: bool
 
     def deliver(self, agent: Agent, attempt: Attempt, timeout_seconds: float) -> Delivered: ...
 

@@ -1,0 +1,1 @@
+"""The adapters to AWS; nothing else in the project speaks to it."""

@@ -86,7 +86,8 @@ def released(
     cooldown_until: int | None = None,
 ) -> Agent:
     """The agent without that lease; with `drain_until`, the slot stays taken until then or until
-    the agent's next report."""
+    the agent's next report.
+    """
     leases = {key: lease for key, lease in agent.leases.items() if key != attempt_id}
     draining = agent.draining
     if drain_until is not None and attempt_id in agent.leases:
@@ -104,7 +105,8 @@ def released(
 @dataclass(frozen=True)
 class Reported:
     """What a report did: the agent after it, whether its state is the one to display, and what it
-    said of one lease: that the task began, or how it ended."""
+    said of one lease: that the task began just now, or how it ended.
+    """
 
     agent: Agent
     displayed: bool
@@ -138,6 +140,10 @@ def reported(agent: Agent, report: Report, now: int, cooldown_ms: int) -> Report
             case Said.IDLE:
                 changes["cooldown_until"] = None
     if lease is not None:
+        began, lease = (
+            began and not lease.running,
+            lease.model_copy(update={"running": lease.running or began}),
+        )
         changes["leases"] = {**agent.leases, lease.attempt_id: lease}
     return Reported(settled(agent.replace(**changes), now), displayed, lease, began, outcome)
 
@@ -169,11 +175,10 @@ def _heard_by_name(lease: Lease, report: Report) -> tuple[Lease, bool, Outcome |
             return lease, False, None
 
 
-def _heard_by_inference(
-    lease: Lease, report: Report
-) -> tuple[Lease | None, bool, Outcome | None]:
+def _heard_by_inference(lease: Lease, report: Report) -> tuple[Lease | None, bool, Outcome | None]:
     """An agent that names no task: `watermark < active <= idle` is its way of saying "done",
-    in whatever order the two arrive. No clock of ours is in this comparison."""
+    in whatever order the two arrive. No clock of ours is in this comparison.
+    """
     match said(report.state):
         case Said.ERROR:
             return lease, False, failure_of(report.details)

@@ -15,7 +15,8 @@ class Lease(Model):
 
     `watermark`, `active_at` and `idle_at` are microseconds of the agent's own clock; reports up to
     the watermark say nothing about this lease. `named`: a report has named the attempt, so only
-    such reports may end it.
+    such reports may end it. `running`: the agent has said that it began; `heartbeat`: the task asks
+    to be told that the agent is still at it.
     """
 
     attempt_id: str
@@ -27,6 +28,8 @@ class Lease(Model):
     active_at: int | None = None
     idle_at: int | None = None
     named: bool = False
+    running: bool = False
+    heartbeat: bool = False
 
 
 class Draining(Model):
@@ -75,7 +78,8 @@ class Agent(Model):
 
 class Report(Model):
     """An agent's word on its state. `at`: microseconds of the agent's clock; `attempt_id` and
-    `fence` when the report names the task that it is about."""
+    `fence` when the report names the task that it is about.
+    """
 
     state: str
     at: int

@@ -35,8 +35,24 @@ def _plain(text: str) -> str:
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_plain)]
 """An id that callers choose; it becomes part of keys and paths."""
 
+_NOT_IN_CAPABILITIES = re.compile(r"[#\x00-\x1f\x7f]")
+
+
+def _capability(text: str) -> str:
+    if _NOT_IN_CAPABILITIES.search(text):
+        raise ValueError("must not contain control characters or #")
+    return text
+
+
+Capability = Annotated[
+    str, StringConstraints(min_length=1, max_length=128), AfterValidator(_capability)
+]
+"""A capability's name; like an id, but white space and slashes are taken."""
+
 Label = Annotated[str, Field(max_length=256)]
 """A text for people."""
 
-ErrorCode = Annotated[str, StringConstraints(pattern=r"^(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}$")]
+ErrorCode = Annotated[
+    str, StringConstraints(pattern=r"^(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}$")
+]
 """An error name that a template may match; `States.` belongs to Step Functions."""

@@ -50,10 +50,11 @@ class AttemptMessage(Model):
 
 
 class DeadlineMessage(Model):
-    """Look whether an attempt's time is over."""
+    """Look whether the time of an attempt's hand-over is over; of another fence, nothing."""
 
     kind: Literal["deadline"] = "deadline"
     attempt_id: str
+    fence: int
 
 
 class WakeMessage(Model):
@@ -79,12 +80,7 @@ class ResumeMessage(Model):
 
 
 Message = (
-    TaskMessage
-    | AttemptMessage
-    | DeadlineMessage
-    | WakeMessage
-    | ReconsiderMessage
-    | ResumeMessage
+    TaskMessage | AttemptMessage | DeadlineMessage | WakeMessage | ReconsiderMessage | ResumeMessage
 )
 
 messages: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

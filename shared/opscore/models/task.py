@@ -26,7 +26,8 @@ class Attempt(Model):
     """One try of a task: one Step Functions task token. Times are milliseconds of our clock.
 
     `superseded`: the token was dead before our outcome reached it (timeout, end of the session).
-    `waiting_key` is the sort key of the waiting entry of a parked attempt, in `waiting_list`.
+    `waiting_key` is the sort key of the waiting entry of a parked attempt, in `waiting_list`;
+    `held_ms`: its age when a paused session was resumed, for its wait began anew.
     """
 
     attempt_id: str
@@ -42,6 +43,7 @@ class Attempt(Model):
     deadline: int | None = None
     heartbeat_at: int | None = None
     wait_deadline: int | None = None
+    held_ms: int = 0
     waiting_list: str | None = None
     waiting_key: str | None = None
     outcome: Outcome | None = None

@@ -130,9 +130,7 @@ class Agents:
         key = keys.history_entry(agent_id, report.at, entry_id)
         return Put(key, encode(entry) | {"ttl": ttl}, rev=None)
 
-    def history(
-        self, agent_id: str, *, limit: int, cursor: str | None
-    ) -> Listing[HistoryEntry]:
+    def history(self, agent_id: str, *, limit: int, cursor: str | None) -> Listing[HistoryEntry]:
         """Reports of an agent, the newest by its own clock first."""
 
         def read(partition: str, limit: int, after: Mapping[str, Scalar] | None) -> Page:

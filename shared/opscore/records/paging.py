@@ -52,7 +52,8 @@ def read_cursor(cursor: str | None, list_name: str) -> Position:
 
 def write_cursor(position: Position, list_name: str) -> str:
     """The cursor of a position. The mark ties it to its list; it is a check, not a secret: what a
-    cursor can reach is the list that the caller may read anyway."""
+    cursor can reach is the list that the caller may read anyway.
+    """
     shard, after = position
     parts = [shard, after, _mark(list_name, shard, after)]
     return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from opscore.lifecycle.attempts import task_with
+from opscore.models.outcome import Outcome
 from opscore.models.session import Session
 from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.ports import Put, Scalar, Store, Table, Update
 from opscore.records import keys
-from opscore.records.codec import decode, encode, text
+from opscore.records.codec import decode, encode
 
 MAX_TASKS = 1000
 """Tasks of a session that are shown at once."""
@@ -38,7 +40,9 @@ class Tasks:
     def work(self, attempt_id: str, session_id: str, task_key: str) -> Work:
         """All that dispatch needs to know, in one request."""
         wanted = (
-            keys.attempt(attempt_id), keys.task(session_id, task_key), keys.session(session_id)
+            keys.attempt(attempt_id),
+            keys.task(session_id, task_key),
+            keys.session(session_id),
         )
         found = self._store.get_many(wanted)
         attempt, task, session = (found.get(key) for key in wanted)
@@ -69,30 +73,68 @@ class Tasks:
         """The whole attempt, if nobody wrote it since it was read."""
         item = encode(attempt) | keys.due(attempt.attempt_id, attempt.due_at)
         if attempt.status is AttemptStatus.CLOSED:
-            item |= self.expiry(attempt.ended_at or attempt.created_at)
+            item |= self._expiry(attempt.ended_at or attempt.created_at)
+        else:
+            item["listPk"] = _open_partition(attempt.attempt_id)
+            item["listSk"] = f"{attempt.created_at:013d}#{attempt.attempt_id}"
         return Put(keys.attempt(attempt.attempt_id), item, rev=attempt.rev)
 
     def moved(
         self,
         attempt_id: str,
-        to: AttemptStatus,
-        expect: Mapping[str, Scalar | Sequence[Scalar]],
-        due_at: int | None,
-        **changes: object,
+        fields: Mapping[str, Scalar],
+        expect: Mapping[str, Scalar | Collection[Scalar]],
     ) -> Update:
-        """Some fields of an attempt, under conditions on others (both by their stored names)."""
-        fields = {
-            name: value if isinstance(value, str | int | bool) or value is None else text(value)
-            for name, value in changes.items()
-        }
-        return Update(
-            keys.attempt(attempt_id),
-            {"status": to, **fields, **keys.due(attempt_id, due_at)},
-            expect=expect,
-        )
+        """Some fields of an attempt, under conditions on others, by their stored names."""
+        return Update(keys.attempt(attempt_id), fields, expect)
 
-    def put_task(self, task: Task) -> Put:
-        return Put(keys.task(task.session_id, task.task_key), encode(task), rev=task.rev)
+    def completing(
+        self,
+        attempt_id: str,
+        outcome: Outcome,
+        due_at: int,
+        expect: Mapping[str, Scalar | Collection[Scalar]],
+    ) -> Update:
+        """The attempt's one accepted outcome, to be sent until it has been."""
+        fields = {
+            "status": AttemptStatus.COMPLETING,
+            "outcome": outcome.model_dump_json(by_alias=True),
+            "waitingList": None,
+            "waitingKey": None,
+            **keys.due(attempt_id, due_at),
+        }
+        return Update(keys.attempt(attempt_id), fields, expect)
+
+    def closed(self, attempt_id: str, ended_at: int, *, superseded: bool) -> Update:
+        """The attempt whose outcome has been sent, or can't be any more."""
+        fields: dict[str, Scalar] = {
+            "status": AttemptStatus.CLOSED,
+            "endedAt": ended_at,
+            "superseded": superseded,
+            "listPk": None,
+            "listSk": None,
+            **keys.due(attempt_id, None),
+            **self._expiry(ended_at),
+        }
+        expect = {"status": AttemptStatus.COMPLETING}
+        return Update(keys.attempt(attempt_id), fields, expect)
+
+    def oldest_open(self) -> int | None:
+        """When the oldest attempt without an end was made (ms), if there is one."""
+        created: list[int] = []
+        for shard in range(keys.INDEX_SHARDS):
+            page = self._store.query_index(Table.WORK, keys.LIST, f"open#{shard}", limit=1)
+            oldest = self._store.get_many([key for key, _ in page.items])
+            created += [decode(Attempt, item).created_at for item in oldest.values()]
+        return min(created, default=None)
+
+    def recorded(self, attempt: Attempt, task: Task | None) -> tuple[Task, list[Put]]:
+        """The task with this attempt on record, as it will be once the changes are written."""
+        record = task_with(attempt, task)
+        if record == task:
+            return record, []
+        change = Put(keys.task(record.session_id, record.task_key), encode(record), rev=record.rev)
+        return record.replace(rev=record.rev + 1), [change]
 
     def ended(self, session_id: str, task_key: str, last: LastWord) -> Update:
         """The task's record of how its newest attempt ended."""
@@ -102,6 +144,10 @@ class Tasks:
             expect={},
         )
 
-    def expiry(self, ended_at: int) -> dict[str, Scalar]:
+    def _expiry(self, ended_at: int) -> dict[str, Scalar]:
         """When DynamoDB may drop the item (seconds)."""
         return {"ttl": ended_at // 1000 + self._retention_days * 86_400}
+
+
+def _open_partition(attempt_id: str) -> str:
+    return f"open#{keys.shard_of(attempt_id, keys.INDEX_SHARDS)}"

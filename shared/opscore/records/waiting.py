@@ -1,5 +1,6 @@
 """Who is idle and what waits: the two lists that meet, and the flags that say the second may hold
-something. All are items of a base table, because an index can't be read consistently."""
+something. All are items of a base table, because an index can't be read consistently.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +18,10 @@ PRIORITY_STEP_MS = 60_000
 RECHECK_MS = 60_000
 """How long a waiting list may stand before the sweeper looks for a wake-up that got lost."""
 
+AGENT_LIST = "@"
+SESSION_LIST = "="
+"""What the names of lists begin with that are no capability's; those end in `#` and a shard."""
+
 
 class WaitingEntry(Model):
     """A parked attempt in its list."""
@@ -31,7 +36,8 @@ class WaitingEntry(Model):
 
 class Flag(Model):
     """A waiting list may hold something. `last` names the newest entry, and is never the same
-    twice: who saw the list empty may lower the flag only if nothing came since."""
+    twice: who saw the list empty may lower the flag only if nothing came since.
+    """
 
     list_name: str
     last: str
@@ -89,6 +95,10 @@ class Waiting:
         if attempt.waiting_list is None or attempt.waiting_key is None:
             return []
         return [Delete(keys.waiting_entry(attempt.waiting_list, attempt.waiting_key))]
+
+    def dropped(self, entry: WaitingEntry) -> Delete:
+        """No such entry any more: its attempt does not wait there."""
+        return Delete(keys.waiting_entry(entry.list_name, entry.sort))
 
     def first(self, list_name: str, limit: int) -> list[WaitingEntry]:
         """The entries that come first in a list."""
@@ -153,15 +163,17 @@ def _entries(
 
 def agent_list(agent_id: str) -> str:
     """Where tasks wait that name this agent."""
-    return f"@{agent_id}"
+    return AGENT_LIST + agent_id
 
 
 def session_list(session_id: str) -> str:
     """Where the tasks of a paused session are held."""
-    return f"={session_id}"
+    return SESSION_LIST + session_id
 
 
 def waiting_key(attempt: Attempt) -> str:
-    """Where an attempt stands in its list: priority and age as one time, in ms."""
+    """Where an attempt stands in its list: priority and age as one time, in ms. The revision makes
+    each parking's key its own, so that a stale entry can be deleted without a look at the next.
+    """
     lifted = attempt.asked_at - attempt.message.priority * PRIORITY_STEP_MS
-    return f"{max(lifted, 0):013d}#{attempt.attempt_id}"
+    return f"{max(lifted, 0):013d}#{attempt.attempt_id}#{attempt.rev}"

@@ -20,7 +20,7 @@ class Workflows:
         self._store = store
 
     def current(self, workflow_id: str) -> WorkflowVersion | None:
-        """The newest version; its `rev` is the head's."""
+        """The newest version, without its template; its `rev` is the head's."""
         item = self._store.get(keys.workflow_current(workflow_id))
         return None if item is None else decode(WorkflowVersion, item)
 
@@ -31,9 +31,10 @@ class Workflows:
     def added(self, version: WorkflowVersion, head_rev: int) -> list[Change]:
         """A new version, current from now on, if nobody added one since the head was read."""
         workflow_id = version.workflow_id
+        head = version.replace(template={})  # every start reads the head: keep it small
         listed: dict[str, Scalar] = {"listPk": LISTED, "listSk": workflow_id}
         return [
-            Put(keys.workflow_current(workflow_id), encode(version) | listed, rev=head_rev),
+            Put(keys.workflow_current(workflow_id), encode(head) | listed, rev=head_rev),
             Put(keys.workflow_version(workflow_id, version.version), encode(version), rev=0),
         ]
 

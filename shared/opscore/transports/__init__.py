@@ -1,0 +1,1 @@
+"""The ways of handing a task to an agent."""

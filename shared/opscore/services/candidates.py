@@ -1,0 +1,86 @@
+"""Which agent shall do a task: by name, or by capability, the longest idle first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from opscore.lifecycle.agents import settled
+from opscore.lifecycle.attempts import task_with
+from opscore.models.agent import Agent
+from opscore.models.task import Attempt, Task, TriedHow
+from opscore.ports import Clock
+from opscore.records.agents import Agents
+from opscore.records.waiting import Waiting
+
+
+class Candidates:
+    """Finds agents that can take a task now: one read for each shard probed, one for the agent."""
+
+    def __init__(self, agents: Agents, waiting: Waiting, clock: Clock) -> None:
+        self._agents = agents
+        self._waiting = waiting
+        self._clock = clock
+
+    def find(self, attempt: Attempt, task: Task | None, but: Collection[str]) -> Agent | None:
+        """An eligible agent for the attempt, none of `but`.
+
+        The session's own agent comes first where it fits, agents that failed this task last; one
+        that timed out on it is not asked while another could be.
+        """
+        message = attempt.message
+        excluded = {*but, *attempt.refused_by}
+        if message.agent_id is not None:
+            return None if message.agent_id in excluded else self._usable(message.agent_id, None)
+        capability = message.agent_capability
+        if capability is None:
+            return None
+        tried = task_with(attempt, task).tried
+        own = message.session_agent_id
+        if own is not None and own not in excluded and own not in tried:
+            agent = self._usable(own, capability)
+            if agent is not None:
+                return agent
+            excluded.add(own)
+        disappointing: list[str] = []
+        for shard in self._waiting.shard_order(attempt.attempt_id):
+            for agent_id in self._waiting.idle_agents(capability, shard):
+                if agent_id in excluded:
+                    continue
+                if agent_id in tried:
+                    disappointing.append(agent_id)
+                    continue
+                agent = self._usable(agent_id, capability)
+                if agent is not None:
+                    return agent
+        for agent_id in sorted(disappointing, key=lambda a: tried[a] is TriedHow.TIMED_OUT):
+            agent = self._usable(agent_id, capability)
+            if agent is not None and self.may_try(agent, attempt, task):
+                return agent
+        return None
+
+    def may_try(self, agent: Agent, attempt: Attempt, task: Task | None) -> bool:
+        """Whether the agent may be handed the attempt at all, being eligible."""
+        if agent.agent_id in attempt.refused_by:
+            return False
+        capability = attempt.message.agent_capability
+        if attempt.message.agent_id is not None or capability is None:
+            return attempt.message.agent_id == agent.agent_id
+        if capability not in agent.capabilities:
+            return False
+        tried = task_with(attempt, task).tried
+        if tried.get(agent.agent_id) is not TriedHow.TIMED_OUT:
+            return True
+        timed_out = {a for a, how in tried.items() if how is TriedHow.TIMED_OUT}
+        now = self._clock()
+        others = self._agents.others_with(capability, timed_out | set(attempt.refused_by))
+        # Busy ones count: they will be free. Silent ones (draining, cooling down) do not.
+        return not any(
+            not settled(o, now).draining and settled(o, now).cooldown_until is None for o in others
+        )
+
+    def _usable(self, agent_id: str, capability: str | None) -> Agent | None:
+        agent = self._agents.get(agent_id)
+        if agent is None or (capability is not None and capability not in agent.capabilities):
+            return None
+        ready = settled(agent, self._clock())
+        return agent if ready.idle_since is not None else None

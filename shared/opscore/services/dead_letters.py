@@ -1,0 +1,149 @@
+"""What could not be delivered: recorded for people, and its task's token failed, so that the
+workflow's retry or fallback takes over.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from opscore.errors import DeadLetterNotFound
+from opscore.lifecycle.attempts import fresh
+from opscore.models.dead_letter import DeadLetter
+from opscore.models.messages import AttemptMessage, TaskMessage, messages
+from opscore.models.outcome import Outcome, TaskError
+from opscore.models.task import Attempt, AttemptStatus
+from opscore.observability import bind, note
+from opscore.ports import Clock, ConditionFailed, Store
+from opscore.records.codec import text
+from opscore.records.dead_letters import DeadLetters
+from opscore.records.paging import Listing
+from opscore.records.tasks import Tasks
+from opscore.services.outcomes import TRIES, Outcomes
+
+MAX_BODY = 64 * 1024
+
+
+class DeadLetterService:
+    """Records dead letters, and shows them."""
+
+    def __init__(
+        self,
+        store: Store,
+        letters: DeadLetters,
+        tasks: Tasks,
+        outcomes: Outcomes,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._letters = letters
+        self._tasks = tasks
+        self._outcomes = outcomes
+        self._clock = clock
+
+    def record(self, message_id: str, body: str, receive_count: int) -> bool:
+        """Record a message that the dispatcher gave up on; the same message twice is one letter.
+
+        Its token is failed only if the attempt was never sent: by now nobody else will. Returns
+        whether the letter is new. Raises DependencyFailed, Contended.
+        """
+        attempt = self._attempt(body)
+        letter = self._letter(message_id, body, receive_count, attempt)
+        try:
+            self._store.write(self._letters.added(letter))
+            new = True
+        except ConditionFailed:
+            new = False
+        note("dead letter recorded", dead_letter_id=message_id, again=not new)
+        if attempt is not None:
+            self._fail(attempt, letter)
+        return new
+
+    def _attempt(self, body: str) -> Attempt | None:
+        """The attempt that the message is about, recorded or not."""
+        try:
+            message = messages.validate_json(body)
+        except ValidationError:
+            return None
+        match message:
+            case TaskMessage():
+                known = self._tasks.attempt(message.attempt_id)
+                now = self._clock()
+                return known or fresh(message, None, now, now)
+            case AttemptMessage(attempt_id=attempt_id):
+                return self._tasks.attempt(attempt_id)
+            case _:
+                return None
+
+    def _letter(
+        self, message_id: str, body: str, receive_count: int, attempt: Attempt | None
+    ) -> DeadLetter:
+        if attempt is None:
+            return DeadLetter(
+                dead_letter_id=message_id,
+                recorded_at=self._clock(),
+                reason="the message can't be read",
+                body=_without_token(body),
+                receive_count=receive_count,
+            )
+        message = attempt.message
+        bind(session_id=message.session_id, task_id=attempt.attempt_id)
+        return DeadLetter(
+            dead_letter_id=message_id,
+            recorded_at=self._clock(),
+            reason=f"could not be delivered, after {receive_count} tries",
+            body=text(message.model_dump(mode="json", by_alias=True, exclude={"token"})),
+            receive_count=receive_count,
+            session_id=message.session_id,
+            workflow_id=message.workflow_id,
+            task_id=message.task_id,
+            attempt_id=attempt.attempt_id,
+            agent_id=message.agent_id,
+        )
+
+    def _fail(self, attempt: Attempt, letter: DeadLetter) -> None:
+        outcome = Outcome.failure(TaskError.DISPATCH_FAILED, letter.reason)
+        for _ in range(TRIES):
+            if attempt.status is not AttemptStatus.RECEIVED:
+                return
+            if attempt.rev == 0:
+                # Never on record: it gets there now, with its task, so that people can see it.
+                _, task_changes = self._tasks.recorded(attempt, self._task_of(attempt))
+                try:
+                    self._store.write(self._tasks.put(attempt), *task_changes)
+                    attempt = attempt.replace(rev=1)
+                except ConditionFailed:
+                    pass
+            if attempt.rev > 0 and self._outcomes.end(attempt, outcome):
+                return
+            found = self._tasks.attempt(attempt.attempt_id)
+            if found is None:
+                return
+            attempt = found
+
+    def _task_of(self, attempt: Attempt) -> Any:
+        message = attempt.message
+        return self._tasks.work(attempt.attempt_id, message.session_id, message.task_key).task
+
+    def get(self, dead_letter_id: str) -> DeadLetter:
+        """Raises DeadLetterNotFound."""
+        letter = self._letters.get(dead_letter_id)
+        if letter is None:
+            raise DeadLetterNotFound(dead_letter_id)
+        return letter
+
+    def listed(self, *, limit: int, cursor: str | None) -> Listing[DeadLetter]:
+        return self._letters.listed(limit=limit, cursor=cursor)
+
+
+def _without_token(body: str) -> str:
+    """The body for people to read: a token that can be told is taken out, the rest stays."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return body[:MAX_BODY]
+    if isinstance(value, dict):
+        value.pop("token", None)
+    return text(value)[:MAX_BODY]

@@ -1,0 +1,274 @@
+"""What the dispatcher does with each message of the task queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opscore.lifecycle.agents import settled
+from opscore.lifecycle.attempts import fresh, overdue
+from opscore.models.agent import Agent
+from opscore.models.messages import (
+    AttemptMessage,
+    DeadlineMessage,
+    Message,
+    ReconsiderMessage,
+    ResumeMessage,
+    TaskMessage,
+    WakeMessage,
+)
+from opscore.models.outcome import Outcome, TaskError
+from opscore.models.task import Attempt, AttemptStatus
+from opscore.observability import bind, warn
+from opscore.ports import Clock, ConditionFailed, Queue, Store
+from opscore.records.agents import Agents
+from opscore.records.tasks import Tasks, Work
+from opscore.records.waiting import session_list
+from opscore.services.candidates import Candidates
+from opscore.services.handover import Handed, Handover
+from opscore.services.outcomes import TRIES, Outcomes
+from opscore.services.parking import Parking, is_paused, may_run
+from opscore.services.wakeups import Wakeups
+
+
+class NotNow(Exception):
+    """The message must come back: after `seconds`, or in the queue's own growing time if None."""
+
+    def __init__(self, seconds: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What the queue says of a message: when it was sent first (ms), and how long this record may
+    take to be delivered.
+    """
+
+    sent_at: int
+    limit_seconds: float
+
+
+class Dispatcher:
+    """Takes messages one at a time; safe to repeat, in any order."""
+
+    def __init__(
+        self,
+        store: Store,
+        agents: Agents,
+        tasks: Tasks,
+        queue: Queue,
+        candidates: Candidates,
+        parking: Parking,
+        handover: Handover,
+        outcomes: Outcomes,
+        wakeups: Wakeups,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._agents = agents
+        self._tasks = tasks
+        self._queue = queue
+        self._candidates = candidates
+        self._parking = parking
+        self._handover = handover
+        self._outcomes = outcomes
+        self._wakeups = wakeups
+        self._clock = clock
+
+    def take(self, message: Message, envelope: Envelope) -> None:
+        """Do what a message asks for; returning means that it is done with.
+
+        Raises NotNow, DependencyFailed, Contended: let it come back.
+        """
+        match message:
+            case TaskMessage():
+                self._task(message, envelope)
+            case AttemptMessage(attempt_id=attempt_id):
+                attempt = self._tasks.attempt(attempt_id)
+                if attempt is not None:
+                    self._task(attempt.message, envelope)
+            case DeadlineMessage(attempt_id=attempt_id, fence=fence):
+                self.deadline(attempt_id, fence)
+            case WakeMessage(agent_id=agent_id, lists=lists):
+                self._wake(agent_id, lists, envelope)
+            case ReconsiderMessage(agent_id=agent_id):
+                self.reconsider(agent_id)
+            case ResumeMessage(session_id=session_id):
+                self._resume(session_id)
+
+    def _task(self, message: TaskMessage, envelope: Envelope) -> None:
+        bind(session_id=message.session_id, task_id=message.attempt_id, step=message.task_id)
+        for _ in range(TRIES):
+            now = self._clock()
+            work = self._tasks.work(message.attempt_id, message.session_id, message.task_key)
+            attempt = work.attempt or fresh(message, work.task, envelope.sent_at, now)
+            try:
+                self._go_on(attempt, work, envelope)
+            except ConditionFailed:
+                continue  # another worker moved the attempt: look where it stands now
+            return
+        raise NotNow(None, "the attempt keeps changing")
+
+    def _go_on(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
+        match attempt.status:
+            case AttemptStatus.RECEIVED:
+                self._assign(attempt, work, envelope)
+            case AttemptStatus.SENDING:
+                self._take_over(attempt, work, envelope)
+            case _:
+                return
+
+    def _assign(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
+        """Find an agent for the attempt and hand it over, or let it wait.
+
+        Raises ConditionFailed when another worker has the attempt.
+        """
+        if not may_run(work):
+            self._drop(attempt, work)
+            return
+        if is_paused(work):
+            self._parking.hold(attempt, work.task)
+            return
+        task, but, away = work.task, set[str](), False
+        for _ in range(2 * TRIES):
+            agent = self._candidates.find(attempt, task, but)
+            if agent is None and away:
+                raise NotNow(None, "nothing could be sent to any agent that is free")
+            if agent is None and attempt.status is AttemptStatus.PARKED:
+                self._handover.watch(attempt)
+                return
+            if agent is None:
+                attempt, task = self._parking.park(attempt, task)
+                continue  # written first, now look once more
+            try:
+                claimed, task = self._handover.claim(attempt, task, agent, envelope.limit_seconds)
+            except ConditionFailed as lost:
+                if 0 in lost.failed:
+                    raise
+                continue  # the agent went to someone else, or said something
+            match self._handover.deliver(claimed, agent, envelope.limit_seconds):
+                case Handed.DONE:
+                    return
+                case Handed.AWAY:
+                    raise NotNow(None, "nothing can be sent")
+                case Handed.NEXT:
+                    but.add(agent.agent_id)
+            found = self._tasks.attempt(attempt.attempt_id)
+            if found is None or found.status is not AttemptStatus.RECEIVED:
+                return
+            away = away or agent.agent_id not in found.refused_by
+            attempt = found
+        raise NotNow(None, "agents were taken by others each time")
+
+    def _drop(self, attempt: Attempt, work: Work) -> None:
+        if work.session is None:
+            warn("task of an unknown session")
+            message = f"no session {attempt.session_id} is on record"
+            self._outcomes.tell(
+                attempt.message.token, Outcome.failure(TaskError.DISPATCH_FAILED, message)
+            )
+        if attempt.rev > 0:
+            self._outcomes.supersede(attempt)
+
+    def _take_over(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
+        """Another worker claimed the attempt and was sending. Once its time is over the same
+        hand-over is made again: the agent may get it twice, under the same id and fence.
+        """
+        now = self._clock()
+        until = attempt.sending_until or 0
+        if until > now:
+            raise NotNow((until - now) // 1000 + 1, "another worker is sending it")
+        again = attempt.replace(
+            sending_until=now + round(envelope.limit_seconds * 1000),
+        )
+        again = again.replace(due_at=again.sending_until)
+        self._store.write(self._tasks.put(again))
+        again = again.replace(rev=attempt.rev + 1)
+        agent = self._agents.get(attempt.agent_id or "")
+        if agent is None or attempt.attempt_id not in agent.leases:
+            self._outcomes.end(
+                again, Outcome.failure(TaskError.AGENT_LOST, "the agent was deregistered")
+            )
+            return
+        if self._handover.deliver(again, agent, envelope.limit_seconds) is not Handed.DONE:
+            raise NotNow(None, "nothing can be sent")
+
+    def deadline(self, attempt_id: str, fence: int) -> None:
+        """End the attempt if the time of that hand-over is over; look again later if not."""
+        attempt = self._tasks.attempt(attempt_id)
+        if attempt is None or attempt.fence != fence:
+            return
+        bind(session_id=attempt.session_id, task_id=attempt_id, agent_id=attempt.agent_id)
+        outcome = overdue(attempt, self._clock())
+        if outcome is not None:
+            if not self._outcomes.end(attempt, outcome):
+                raise NotNow(1, "the attempt changed at its deadline")
+        elif attempt.status in (AttemptStatus.PARKED, AttemptStatus.SENT, AttemptStatus.RUNNING):
+            self._handover.watch(attempt)
+
+    def _wake(self, agent_id: str, lists: tuple[str, ...], envelope: Envelope) -> None:
+        """Give an agent that can take work the task whose turn it is."""
+        bind(agent_id=agent_id)
+        for entry in self._parking.turn(lists):
+            agent = self._agents.get(agent_id)
+            if agent is None or settled(agent, self._clock()).idle_since is None:
+                return
+            work = self._parking.open_work(entry)
+            if work is None or work.attempt is None:
+                continue
+            try:
+                self._hand_out(work.attempt, work, agent, envelope)
+            except ConditionFailed:
+                continue  # someone else took it, or the agent
+
+    def _hand_out(self, attempt: Attempt, work: Work, agent: Agent, envelope: Envelope) -> None:
+        bind(session_id=attempt.session_id, task_id=attempt.attempt_id)
+        if not may_run(work):
+            self._drop(attempt, work)
+            return
+        if is_paused(work):
+            self._parking.hold(attempt, work.task)
+            return
+        if not self._candidates.may_try(agent, attempt, work.task):
+            return
+        claimed, _ = self._handover.claim(attempt, work.task, agent, envelope.limit_seconds)
+        if self._handover.deliver(claimed, agent, envelope.limit_seconds) is not Handed.DONE:
+            # From here on it goes its way like a message that has just come.
+            self._queue.send(AttemptMessage(attempt_id=attempt.attempt_id), delay_seconds=1)
+
+    def reconsider(self, agent_id: str) -> None:
+        """Bring an agent up to date with what time alone has changed."""
+        for _ in range(TRIES):
+            agent = self._agents.get(agent_id)
+            if agent is None:
+                return
+            after = settled(agent, self._clock())
+            if after == agent:
+                self._wakeups.later(agent)
+                return
+            try:
+                self._store.write(*self._agents.changed(agent, after))
+            except ConditionFailed:
+                continue
+            self._wakeups.after_change(agent, after)
+            self._wakeups.later(after)
+            return
+        raise NotNow(None, "the agent keeps changing")
+
+    def _resume(self, session_id: str) -> None:
+        """Let the held tasks of a resumed session go on, some at a time."""
+        bind(session_id=session_id)
+        entries = self._parking.entries(session_list(session_id))
+        for entry in entries:
+            work = self._parking.open_work(entry)
+            if work is None or work.attempt is None:
+                continue
+            if is_paused(work):
+                return
+            try:
+                self._parking.unhold(work.attempt)
+            except ConditionFailed:
+                continue
+            self._queue.send(AttemptMessage(attempt_id=entry.attempt_id))
+        if entries:
+            self._queue.send(ResumeMessage(session_id=session_id))

@@ -1,0 +1,203 @@
+"""How an attempt ends: one accepted outcome, sent until it has been, then the lease released."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from opscore.errors import Contended
+from opscore.lifecycle.agents import released
+from opscore.models.agent import Agent
+from opscore.models.outcome import Outcome, TaskError
+from opscore.models.task import Attempt, AttemptStatus, LastWord
+from opscore.observability import note
+from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store, TokenGone, Tokens
+from opscore.records.agents import Agents
+from opscore.records.codec import text
+from opscore.records.tasks import Tasks
+from opscore.records.waiting import Waiting
+from opscore.services.wakeups import Wakeups
+
+TRIES = 8
+RESEND_MS = 30_000
+"""How long after its decision an outcome that has not been sent is sent again."""
+
+TIMEOUTS = (TaskError.AGENT_TIMEOUT, TaskError.HEARTBEAT_TIMEOUT)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """An attempt with its accepted outcome, and what it takes to send that."""
+
+    attempt_id: str
+    agent_id: str | None
+    token: str = field(repr=False)
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Decided:
+        """Of an attempt that is completing."""
+        assert attempt.outcome is not None
+        return cls(attempt.attempt_id, attempt.agent_id, attempt.message.token, attempt.outcome)
+
+
+class Outcomes:
+    """Decides, sends and closes."""
+
+    def __init__(
+        self,
+        store: Store,
+        agents: Agents,
+        tasks: Tasks,
+        waiting: Waiting,
+        tokens: Tokens,
+        wakeups: Wakeups,
+        clock: Clock,
+        *,
+        drain_ms: int,
+    ) -> None:
+        self._store = store
+        self._agents = agents
+        self._tasks = tasks
+        self._waiting = waiting
+        self._tokens = tokens
+        self._wakeups = wakeups
+        self._clock = clock
+        self._drain_ms = drain_ms
+
+    def decision(
+        self,
+        attempt_id: str,
+        session_id: str,
+        task_key: str,
+        agent_id: str | None,
+        outcome: Outcome,
+        expect: dict[str, Scalar | Collection[Scalar]],
+    ) -> list[Change]:
+        """The changes that make an outcome the accepted one, if the attempt is as expected; the
+        attempt's is the first.
+        """
+        last = LastWord(
+            attempt_id=attempt_id,
+            agent_id=agent_id,
+            outcome=outcome.model_copy(update={"result": None}),
+        )
+        return [
+            self._tasks.completing(
+                attempt_id,
+                outcome,
+                self._clock() + RESEND_MS,
+                expect,
+            ),
+            self._tasks.ended(session_id, task_key, last),
+        ]
+
+    def end(self, attempt: Attempt, outcome: Outcome) -> bool:
+        """End an attempt with an outcome of our own (a timeout, an undeliverable message), if it
+        still is exactly as it was read. False if it is not: someone else was faster.
+        """
+        changes = self.decision(
+            attempt.attempt_id,
+            attempt.session_id,
+            attempt.message.task_key,
+            attempt.agent_id,
+            outcome,
+            {"rev": attempt.rev},
+        )
+        try:
+            self._store.write(*changes, *self._waiting.taken(attempt))
+        except ConditionFailed:
+            return False
+        self.send(Decided.of(attempt.replace(outcome=outcome)))
+        return True
+
+    def send(self, decided: Decided, agent: Agent | None = None) -> None:
+        """Tell Step Functions of the accepted outcome, then close the attempt and free its slot.
+
+        Safe to repeat. `agent`: as it was last written, where the caller knows.
+        """
+        superseded = not self._tell(decided.token, decided.outcome)
+        note(
+            "task ended",
+            attempt_id=decided.attempt_id,
+            error_code=decided.outcome.error_code,
+            superseded=superseded,
+        )
+        closed = self._tasks.closed(decided.attempt_id, self._clock(), superseded=superseded)
+        drain = decided.outcome.error_code in TIMEOUTS
+        self._free(decided.attempt_id, decided.agent_id, [closed], drain=drain, agent=agent)
+
+    def tell(self, token: str, outcome: Outcome) -> None:
+        """Answer a token of which no attempt is on record."""
+        self._tell(token, outcome)
+
+    def _tell(self, token: str, outcome: Outcome) -> bool:
+        try:
+            if outcome.error_code is None:
+                self._tokens.succeed(token, text(outcome.result))
+            else:
+                self._tokens.fail(token, outcome.error_code, outcome.message)
+        except TokenGone:
+            return False
+        return True
+
+    def supersede(self, attempt: Attempt) -> None:
+        """Close an attempt whose session has ended: there is no one to tell. Its agent may still
+        be at it, so the slot drains.
+
+        Raises Contended when others keep writing the attempt.
+        """
+        for _ in range(TRIES):
+            if attempt.status is AttemptStatus.CLOSED:
+                return
+            closed = attempt.replace(
+                status=AttemptStatus.CLOSED,
+                superseded=True,
+                ended_at=self._clock(),
+                waiting_list=None,
+                waiting_key=None,
+                due_at=None,
+            )
+            changes = [self._tasks.put(closed), *self._waiting.taken(attempt)]
+            if self._free(attempt.attempt_id, attempt.agent_id, changes, drain=True):
+                return
+            found = self._tasks.attempt(attempt.attempt_id)
+            if found is None:
+                return
+            attempt = found
+        raise Contended(f"attempt {attempt.attempt_id} keeps changing; try again")
+
+    def _free(
+        self,
+        attempt_id: str,
+        agent_id: str | None,
+        changes: list[Change],
+        *,
+        drain: bool,
+        agent: Agent | None = None,
+    ) -> bool:
+        """Write the attempt's last changes with its lease released; False if the attempt itself
+        (the first change) stood in the way.
+        """
+        for _ in range(TRIES):
+            if agent is None and agent_id is not None:
+                agent = self._agents.get(agent_id)
+            if agent is None or attempt_id not in agent.leases:
+                before = after = None
+            else:
+                now = self._clock()
+                until = now + self._drain_ms if drain else None
+                before, after = agent, released(agent, attempt_id, now, drain_until=until)
+            release = [] if before is None else self._agents.changed(before, after)
+            try:
+                self._store.write(*changes, *release)
+            except ConditionFailed as refusal:
+                if 0 in refusal.failed:
+                    return False
+                agent = None
+                continue
+            if before is not None:
+                self._wakeups.after_change(before, after)
+                self._wakeups.later(after)
+            return True
+        raise Contended(f"agent {agent_id} keeps changing; try again")

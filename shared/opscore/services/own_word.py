@@ -1,0 +1,109 @@
+"""An agent's own word on its task: done, failed, still at it. Only the holder of the lease is
+heard, and an identical repeat gets its first answer again.
+"""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from opscore.errors import Contended, OutcomeDiffers, StaleFence, TaskNotFound
+from opscore.lifecycle.attempts import LEASED
+from opscore.models.outcome import Outcome
+from opscore.models.task import Attempt, AttemptStatus
+from opscore.observability import bind
+from opscore.ports import Clock, ConditionFailed, Store
+from opscore.records.tasks import Tasks
+from opscore.services.outcomes import TRIES, Decided, Outcomes
+
+
+class OwnWord:
+    """Takes outcomes and heartbeats by `<attempt>.<fence>`."""
+
+    def __init__(self, store: Store, tasks: Tasks, outcomes: Outcomes, clock: Clock) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._outcomes = outcomes
+        self._clock = clock
+
+    def complete(self, reference: str, agent_id: str | None, result: JsonValue) -> None:
+        """Raises TaskNotFound, StaleFence, OutcomeDiffers, Contended."""
+        self._decide(reference, agent_id, Outcome.success(result))
+
+    def fail(self, reference: str, agent_id: str | None, code: str, message: str) -> None:
+        """Raises TaskNotFound, StaleFence, OutcomeDiffers, Contended."""
+        self._decide(reference, agent_id, Outcome.failure(code, message))
+
+    def heartbeat(self, reference: str, agent_id: str | None) -> None:
+        """Note that the agent is still at it. Raises TaskNotFound, StaleFence, Contended."""
+        for _ in range(TRIES):
+            attempt = self._held(reference, agent_id)
+            if attempt.status not in LEASED:
+                raise StaleFence("the task has ended")
+            fields = {"heartbeatAt": self._clock(), "status": AttemptStatus.RUNNING}
+            expect = {"status": LEASED, "fence": attempt.fence}
+            try:
+                self._store.write(self._tasks.moved(attempt.attempt_id, fields, expect))
+            except ConditionFailed:
+                continue
+            return
+        raise Contended("the task keeps changing; try again")
+
+    def read(self, reference: str) -> Attempt:
+        """The attempt, by its id or by any reference to it. Raises TaskNotFound."""
+        attempt_id, _ = parse_reference(reference)
+        attempt = self._tasks.attempt(attempt_id)
+        if attempt is None:
+            raise TaskNotFound(reference)
+        return attempt
+
+    def _decide(self, reference: str, agent_id: str | None, outcome: Outcome) -> None:
+        for _ in range(TRIES):
+            attempt = self._held(reference, agent_id)
+            if attempt.status not in LEASED:
+                self._repeat(attempt, outcome)
+                return
+            changes = self._outcomes.decision(
+                attempt.attempt_id,
+                attempt.session_id,
+                attempt.message.task_key,
+                attempt.agent_id,
+                outcome,
+                {"status": LEASED, "fence": attempt.fence},
+            )
+            try:
+                self._store.write(*changes)
+            except ConditionFailed:
+                continue
+            self._outcomes.send(Decided.of(attempt.replace(outcome=outcome)))
+            return
+        raise Contended("the task keeps changing; try again")
+
+    def _repeat(self, attempt: Attempt, outcome: Outcome) -> None:
+        if attempt.outcome is None:
+            raise StaleFence("the task has ended without an outcome of its agent's")
+        if attempt.outcome != outcome:
+            raise OutcomeDiffers("the task has another outcome already")
+        if attempt.status is AttemptStatus.COMPLETING:
+            self._outcomes.send(Decided.of(attempt))
+
+    def _held(self, reference: str, agent_id: str | None) -> Attempt:
+        attempt_id, fence = parse_reference(reference)
+        attempt = self._tasks.attempt(attempt_id)
+        if attempt is None or fence is None:
+            raise TaskNotFound(reference)
+        bind(session_id=attempt.session_id, task_id=attempt_id, agent_id=attempt.agent_id)
+        if attempt.fence != fence or attempt.agent_id is None:
+            raise StaleFence("the task was handed to someone else since")
+        if agent_id is not None and agent_id != attempt.agent_id:
+            raise StaleFence("the task is held by another agent")
+        return attempt
+
+
+def parse_reference(reference: str) -> tuple[str, int | None]:
+    """The attempt and the fence that an `opscore_task_id` names; an attempt's id alone names no
+    fence.
+    """
+    attempt_id, dot, fence = reference.rpartition(".")
+    if not dot:
+        return reference, None
+    return attempt_id, int(fence) if fence.isascii() and fence.isdigit() else None

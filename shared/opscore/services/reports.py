@@ -1,0 +1,132 @@
+"""An agent's report: recorded, shown, and heard for what it says of the agent's task."""
+
+from __future__ import annotations
+
+import uuid
+
+from opscore.errors import AgentNotFound, Contended
+from opscore.lifecycle.agents import Reported, reported
+from opscore.lifecycle.attempts import LEASED
+from opscore.models.agent import Agent, Lease, Report
+from opscore.models.task import AttemptStatus
+from opscore.observability import bind
+from opscore.ports import Change, Clock, ConditionFailed, Store
+from opscore.records.agents import Agents
+from opscore.records.tasks import Tasks
+from opscore.services.outcomes import TRIES, Decided, Outcomes
+from opscore.services.wakeups import Wakeups
+
+
+class Reports:
+    """Takes reports; each is 2 requests, 3 when it makes the agent eligible."""
+
+    def __init__(
+        self,
+        store: Store,
+        agents: Agents,
+        tasks: Tasks,
+        outcomes: Outcomes,
+        wakeups: Wakeups,
+        clock: Clock,
+        *,
+        cooldown_ms: int,
+        history_days: int,
+    ) -> None:
+        self._store = store
+        self._agents = agents
+        self._tasks = tasks
+        self._outcomes = outcomes
+        self._wakeups = wakeups
+        self._clock = clock
+        self._cooldown_ms = cooldown_ms
+        self._history_days = history_days
+
+    def take(self, agent_id: str, report: Report) -> None:
+        """Record a report. One of an agent that nobody knows yet is kept for its registration.
+
+        Raises AgentNotFound, Contended.
+        """
+        entry_id = uuid.uuid4().hex[:12]
+        deaf = False
+        for _ in range(TRIES):
+            agent = self._agents.get(agent_id) or self._early(agent_id, report)
+            now = self._clock()
+            effect = reported(agent, report, now, self._cooldown_ms)
+            about = [] if deaf else self._about(agent_id, effect)
+            changes = [
+                *about,
+                *self._agents.changed(agent, effect.agent),
+                self._agents.heard(
+                    agent_id,
+                    report,
+                    entry_id,
+                    now,
+                    displayed=effect.displayed,
+                    days=self._history_days,
+                ),
+            ]
+            try:
+                self._store.write(*changes)
+            except ConditionFailed as refusal:
+                # The attempt has moved on (it ended, or this was said before): what the report
+                # says of it counts no more, the state itself does.
+                deaf = deaf or (bool(about) and 0 in refusal.failed)
+                continue
+            self._follow(agent, effect, heard=not deaf)
+            return
+        raise Contended(f"agent {agent_id} keeps changing; try again")
+
+    def _early(self, agent_id: str, report: Report) -> Agent:
+        self._store.write(self._agents.early(agent_id, report, self._clock()))
+        # Registered between the two looks? Then its registration may have missed this report.
+        agent = self._agents.get(agent_id)
+        if agent is None:
+            raise AgentNotFound(agent_id)
+        return agent
+
+    def _about(self, agent_id: str, effect: Reported) -> list[Change]:
+        lease = effect.lease
+        if lease is None:
+            return []
+        bind(session_id=lease.session_id, task_id=lease.attempt_id)
+        if effect.outcome is not None:
+            return self._outcomes.decision(
+                lease.attempt_id,
+                lease.session_id,
+                lease.task_key,
+                agent_id,
+                effect.outcome,
+                {"fence": lease.fence, "status": LEASED},
+            )
+        if effect.began:
+            fields = {"status": AttemptStatus.RUNNING, "heartbeatAt": self._clock()}
+        elif lease.heartbeat:
+            fields = {"heartbeatAt": self._clock()}
+        else:
+            return []
+        expect = {"fence": lease.fence, "status": LEASED}
+        return [self._tasks.moved(lease.attempt_id, fields, expect)]
+
+    def _follow(self, before: Agent, effect: Reported, *, heard: bool) -> None:
+        after = effect.agent.replace(rev=before.rev + 1)
+        if effect.lease is not None and effect.outcome is not None:
+            if heard:
+                self._outcomes.send(
+                    Decided(
+                        effect.lease.attempt_id,
+                        after.agent_id,
+                        effect.lease.token,
+                        effect.outcome,
+                    ),
+                    after,
+                )
+            else:
+                self._send_earlier(effect.lease)
+        elif after.idle_since != before.idle_since:
+            self._wakeups.after_change(before, after)
+
+    def _send_earlier(self, lease: Lease) -> None:
+        """The attempt was decided before this report; if nobody could be told then, tell now."""
+        attempt = self._tasks.attempt(lease.attempt_id)
+        if attempt is not None and attempt.status is AttemptStatus.COMPLETING:
+            self._outcomes.send(Decided.of(attempt))

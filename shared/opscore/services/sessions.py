@@ -1,0 +1,275 @@
+"""Sessions start, are looked at, and are moved by people."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from opscore.errors import (
+    AgentNotFound,
+    Contended,
+    DependencyFailed,
+    IdempotencyKeyReused,
+    SessionNotFound,
+)
+from opscore.lifecycle.sessions import FINAL, check_move
+from opscore.models.messages import ResumeMessage
+from opscore.models.session import Failure, IdempotencyRecord, Session, SessionStatus
+from opscore.models.task import Attempt, Task
+from opscore.models.workflow import WorkflowVersion
+from opscore.observability import bind, note, warn
+from opscore.ports import (
+    Change,
+    Check,
+    Clock,
+    ConditionFailed,
+    Machines,
+    Put,
+    Queue,
+    Refused,
+    Store,
+)
+from opscore.records import keys
+from opscore.records.codec import decode, text
+from opscore.records.paging import Listing
+from opscore.records.sessions import Sessions
+from opscore.records.tasks import Tasks
+from opscore.records.workflows import Workflows
+from opscore.services.outcomes import TRIES
+from opscore.services.recording import Recording
+from opscore.services.workflows import WorkflowService
+
+START_RECHECK_MS = 60_000
+"""When the sweeper looks whether a new session's execution was really started."""
+
+KEY_SECONDS = 24 * 3600
+"""How long an Idempotency-Key is remembered."""
+
+
+@dataclass(frozen=True)
+class StartRequest:
+    """What a session is started with: a workflow by id or a definition, and its input."""
+
+    workflow_id: str | None
+    definition: dict[str, Any] | None
+    payload: dict[str, JsonValue]
+    agent_id: str | None = None
+    idempotency_key: str | None = None
+
+    def digest(self) -> str:
+        """The same for the same request."""
+        parts = [self.workflow_id, self.definition, self.payload, self.agent_id]
+        return hashlib.sha256(text(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A session with its tasks and their attempts."""
+
+    session: Session
+    tasks: list[Task]
+    attempts: dict[str, Attempt]
+
+
+class SessionService:
+    """Starts sessions in three requests: the version, one transaction, StartExecution."""
+
+    def __init__(
+        self,
+        store: Store,
+        sessions: Sessions,
+        tasks: Tasks,
+        workflows: WorkflowService,
+        versions: Workflows,
+        machines: Machines,
+        queue: Queue,
+        recording: Recording,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._tasks = tasks
+        self._workflows = workflows
+        self._versions = versions
+        self._machines = machines
+        self._queue = queue
+        self._recording = recording
+        self._clock = clock
+
+    def start(self, request: StartRequest) -> Session:
+        """Start a session. The same request with the same Idempotency-Key is the same session.
+
+        From the moment it is on record it will run: should starting its execution fail now, the
+        sweeper starts it. Raises WorkflowNotFound, WorkflowInvalid, AgentNotFound,
+        IdempotencyKeyReused, DependencyFailed (a definite refusal), Contended.
+        """
+        for _ in range(TRIES):
+            version = self._version(request)
+            session = self._new_session(request, version)
+            changes: list[Change] = [self._sessions.put(session)]
+            if request.idempotency_key is not None:
+                changes.append(self._remembered(request.idempotency_key, request, session))
+            if request.agent_id is not None:
+                changes.append(Check(keys.agent(request.agent_id)))
+            if version.version > 0:
+                changes.append(self._versions.is_current(version))
+            try:
+                self._store.write(*changes)
+            except ConditionFailed as refusal:
+                for index in refusal.failed:
+                    change = changes[index]
+                    if isinstance(change, Put) and index in refusal.found:
+                        record = decode(IdempotencyRecord, refusal.found[index])
+                        return self._again(request, record)
+                    if change.key == keys.agent(request.agent_id or ""):
+                        raise AgentNotFound(request.agent_id or "") from None
+                continue  # a newer version came in between
+            bind(session_id=session.session_id)
+            note("session created", workflow_id=session.workflow_id)
+            self._execute(session.replace(rev=1))
+            return session
+        raise Contended("the workflow keeps changing; try again")
+
+    def _version(self, request: StartRequest) -> WorkflowVersion:
+        if request.definition is not None:
+            return self._workflows.inline(request.definition)
+        return self._workflows.current(request.workflow_id or "")
+
+    def _new_session(self, request: StartRequest, version: WorkflowVersion) -> Session:
+        now = self._clock()
+        session_id = str(uuid.uuid4())
+        nothing_to_run = version.machine_arn is None
+        execution_input = {
+            "input": request.payload,
+            "session": {
+                "id": session_id,
+                "agentId": request.agent_id,
+                "workflowId": version.workflow_id,
+                "workflowVersion": version.version,
+            },
+        }
+        return Session(
+            session_id=session_id,
+            workflow_id=version.workflow_id,
+            workflow_version=version.version,
+            machine_arn=version.machine_arn,
+            agent_id=request.agent_id,
+            status=SessionStatus.COMPLETED if nothing_to_run else SessionStatus.STARTED,
+            start_time=now,
+            last_updated_time=now,
+            end_time=now if nothing_to_run else None,
+            execution_input=text(execution_input),
+            cleaned=nothing_to_run,
+            due_at=None if nothing_to_run else now + START_RECHECK_MS,
+        )
+
+    def _remembered(self, key: str, request: StartRequest, session: Session) -> Put:
+        record = IdempotencyRecord(
+            session_id=session.session_id,
+            request_hash=request.digest(),
+            expires_at=self._clock() // 1000 + KEY_SECONDS,
+        )
+        return self._sessions.idempotency(_key_digest(key), record)
+
+    def _again(self, request: StartRequest, record: IdempotencyRecord) -> Session:
+        if record.request_hash != request.digest():
+            raise IdempotencyKeyReused(
+                "this Idempotency-Key came with another request before; use a new one"
+            )
+        session = self.get(record.session_id)
+        bind(session_id=session.session_id)
+        if session.status is SessionStatus.STARTED:
+            self._execute(session)
+        return session
+
+    def _execute(self, session: Session) -> None:
+        if session.machine_arn is None:
+            return
+        try:
+            self._machines.start(session.machine_arn, session.session_id, session.execution_input)
+        except Refused as refusal:
+            self._recording.fail(session.session_id, Failure(code="StartRefused"))
+            raise DependencyFailed(f"the session could not be started: {refusal}") from refusal
+        except DependencyFailed:
+            warn("execution not started yet; the sweeper will")
+
+    def get(self, session_id: str) -> Session:
+        """Raises SessionNotFound."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise SessionNotFound(session_id)
+        return session
+
+    def view(self, session_id: str) -> SessionView:
+        """Raises SessionNotFound."""
+        session = self.get(session_id)
+        tasks = self._tasks.of_session(session_id)
+        return SessionView(session, tasks, self._tasks.attempts_of(tasks))
+
+    def listed(
+        self, *, status: str | None, workflow_id: str | None, limit: int, cursor: str | None
+    ) -> Listing[Session]:
+        return self._sessions.listed(
+            status=status, workflow_id=workflow_id, limit=limit, cursor=cursor
+        )
+
+    def update(
+        self,
+        session_id: str,
+        *,
+        metadata: dict[str, JsonValue] | None = None,
+        status: SessionStatus | None = None,
+    ) -> Session:
+        """Merge metadata (null removes a name) and make the status move that a person may make.
+
+        Raises SessionNotFound, SessionFinal, InvalidTransition, Contended.
+        """
+        bind(session_id=session_id)
+        for _ in range(TRIES):
+            before = self.get(session_id)
+            after = self._updated(before, metadata, status)
+            if after != before:
+                try:
+                    self._store.write(self._sessions.put(after))
+                except ConditionFailed:
+                    continue
+                after = after.replace(rev=before.rev + 1)
+            self._follow(before, after)
+            return after
+        raise Contended("the session keeps changing; try again")
+
+    def _updated(
+        self,
+        session: Session,
+        metadata: dict[str, JsonValue] | None,
+        status: SessionStatus | None,
+    ) -> Session:
+        changes: dict[str, Any] = {}
+        now = self._clock()
+        if metadata is not None:
+            merged = {**session.metadata, **metadata}
+            changes["metadata"] = {k: v for k, v in merged.items() if v is not None}
+        if status is not None and status is not session.status:
+            check_move(session.status, status)
+            changes["status"] = status
+            if status in FINAL:
+                changes |= {"end_time": now, "due_at": now + START_RECHECK_MS}
+        if not changes:
+            return session
+        return session.replace(**changes, last_updated_time=now)
+
+    def _follow(self, before: Session, after: Session) -> None:
+        """What a written move calls for; a repeat of the same move does it again."""
+        match after.status:
+            case SessionStatus.CANCELLED if not after.cleaned:
+                self._recording.finish(after)
+            case SessionStatus.RUNNING if before.status is SessionStatus.PAUSED:
+                self._queue.send(ResumeMessage(session_id=after.session_id))
+
+
+def _key_digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

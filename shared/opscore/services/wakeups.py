@@ -1,0 +1,46 @@
+"""Telling the dispatcher that an agent can take work.
+
+To park a task is to write its entry and then to read who is idle; to become eligible is to write
+the idle entry and then to read what waits. Whoever comes second sees the other.
+"""
+
+from __future__ import annotations
+
+import math
+
+from opscore.lifecycle.agents import next_change_at
+from opscore.models.agent import Agent
+from opscore.models.messages import ReconsiderMessage, WakeMessage
+from opscore.ports import Clock, Queue
+from opscore.records.waiting import Waiting
+
+
+class Wakeups:
+    """Sends wake messages; never delivers."""
+
+    def __init__(self, waiting: Waiting, queue: Queue, clock: Clock) -> None:
+        self._waiting = waiting
+        self._queue = queue
+        self._clock = clock
+
+    def announce(self, agent: Agent) -> None:
+        """Have the dispatcher look for work for an agent that has just become eligible, if any
+        list from which it may take has something.
+        """
+        lists = self._waiting.flagged(self._waiting.lists_for(agent.agent_id, agent.capabilities))
+        if lists:
+            self._queue.send(WakeMessage(agent_id=agent.agent_id, lists=tuple(lists)))
+
+    def after_change(self, before: Agent, after: Agent) -> None:
+        """What an agent's written change calls for: work, if it became eligible, or a look when
+        its cool-down ends.
+        """
+        if after.idle_since is not None and after.idle_since != before.idle_since:
+            self.announce(after)
+
+    def later(self, agent: Agent) -> None:
+        """Look at the agent again when its cool-down ends; the sweeper does, should this fail."""
+        at = next_change_at(agent)
+        if at is not None:
+            delay = math.ceil((at - self._clock()) / 1000) + 1
+            self._queue.send(ReconsiderMessage(agent_id=agent.agent_id), delay_seconds=delay)

@@ -1,0 +1,157 @@
+"""Workflow templates: checked, compiled, each changed upload a new immutable version."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opscore.errors import Contended, Malformed, WorkflowInvalid, WorkflowNotFound
+from opscore.models.workflow import WorkflowVersion
+from opscore.ports import Clock, ConditionFailed, Machines, Refused, Store
+from opscore.records.codec import text
+from opscore.records.paging import Listing
+from opscore.records.workflows import Workflows
+from opscore.services.outcomes import TRIES
+
+if TYPE_CHECKING:
+    from opscore.workflows.checks import Checked
+    from opscore.workflows.language import Workflow
+
+Source = str | bytes | dict[str, Any]
+SHIPPED = {
+    "sample_workflow_id": "sample_workflow.yaml",
+    "opscore_single_task": "single_task.yaml",
+}
+"""Workflows that every deployment has, by id; they become versions when first asked for."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A version, whether it is new, and what the checks would have people look at."""
+
+    version: WorkflowVersion
+    changed: bool
+    warnings: list[dict[str, Any]]
+
+
+class WorkflowService:
+    """Puts and finds workflow versions."""
+
+    def __init__(
+        self,
+        store: Store,
+        workflows: Workflows,
+        machines: Callable[[], Machines],
+        queue_url: Callable[[], str],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._workflows = workflows
+        self._machines = machines
+        self._queue_url = queue_url
+        self._clock = clock
+
+    def check(self, source: Source) -> Checked:
+        """Everything that is wrong with a template, and what is doubtful."""
+        # Compiling costs imports (YAML, JSONata) that a warm start of a session does not need.
+        from opscore.workflows.checks import check
+
+        return check(source)
+
+    def apply(self, workflow_id: str, source: Source) -> Applied:
+        """Make a template the current version of its workflow; the same again is no new version.
+
+        Raises WorkflowInvalid, Malformed (another id than the path's), Contended.
+        """
+        checked = self.check(source)
+        workflow = _valid(checked)
+        if workflow.id != workflow_id:
+            raise Malformed(
+                f"the template's id is {workflow.id!r}, the path's {workflow_id!r}; make them equal"
+            )
+        warnings = [finding.as_dict() for finding in checked.warnings]
+        for _ in range(TRIES):
+            head = self._workflows.current(workflow_id)
+            version = self._compiled(workflow, number=1 if head is None else head.version + 1)
+            if head is not None and head.content_hash == version.content_hash:
+                return Applied(head, changed=False, warnings=warnings)
+            try:
+                self._store.write(*self._workflows.added(version, 0 if head is None else head.rev))
+            except ConditionFailed:
+                continue
+            return Applied(version, changed=True, warnings=warnings)
+        raise Contended(f"others keep changing workflow {workflow_id}; try again")
+
+    def inline(self, definition: dict[str, Any]) -> WorkflowVersion:
+        """The version of a definition that came with the request; it is listed nowhere.
+
+        Raises WorkflowInvalid.
+        """
+        return self._compiled(_valid(self.check(definition)), number=0)
+
+    def current(self, workflow_id: str) -> WorkflowVersion:
+        """The newest version, without its template. Raises WorkflowNotFound."""
+        head = self._workflows.current(workflow_id)
+        if head is None and workflow_id in SHIPPED:
+            head = self.apply(workflow_id, _shipped(workflow_id)).version
+        if head is None:
+            raise WorkflowNotFound(workflow_id)
+        return head
+
+    def get(self, workflow_id: str, version: int | None) -> WorkflowVersion:
+        """One version with its template; the newest by default. Raises WorkflowNotFound."""
+        number = self.current(workflow_id).version if version is None else version
+        found = self._workflows.version(workflow_id, number)
+        if found is None:
+            raise WorkflowNotFound(f"{workflow_id} (version {number})")
+        return found
+
+    def listed(self, *, limit: int, cursor: str | None) -> Listing[WorkflowVersion]:
+        return self._workflows.listed(limit=limit, cursor=cursor)
+
+    def versions(
+        self, workflow_id: str, *, limit: int, cursor: str | None
+    ) -> Listing[WorkflowVersion]:
+        """A workflow's versions, the newest first. Raises WorkflowNotFound."""
+        self.current(workflow_id)
+        return self._workflows.versions(workflow_id, limit=limit, cursor=cursor)
+
+    def _compiled(self, workflow: Workflow, number: int) -> WorkflowVersion:
+        from opscore.workflows.compiler import compile_workflow
+
+        template = workflow.as_template()
+        machine_arn = None
+        if workflow.tasks:
+            definition = compile_workflow(workflow, self._queue_url())
+            name = hashlib.sha256(definition.encode()).hexdigest()[:32]
+            try:
+                machine_arn = self._machines().create(name, definition)
+            except Refused as refusal:
+                raise WorkflowInvalid(
+                    [{"code": "OC000", "message": f"Step Functions refused it: {refusal}"}]
+                ) from refusal
+        return WorkflowVersion(
+            workflow_id=workflow.id,
+            version=number,
+            name=workflow.name,
+            label=workflow.version,
+            description=workflow.description or "",
+            content_hash=hashlib.sha256(text(template).encode()).hexdigest(),
+            machine_arn=machine_arn,
+            template=template,
+            created_at=self._clock(),
+        )
+
+
+def _valid(checked: Checked) -> Workflow:
+    if checked.workflow is None or checked.errors:
+        raise WorkflowInvalid(checked.errors)
+    return checked.workflow
+
+
+def _shipped(workflow_id: str) -> str:
+    from importlib.resources import files
+
+    return (files("opscore") / "shipped" / SHIPPED[workflow_id]).read_text("utf-8")
