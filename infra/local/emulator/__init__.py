@@ -1,0 +1,1 @@
+"""MiniStack with the fixes it needs, in MiniStack's own environment: stdlib and ministack only."""

@@ -1,0 +1,108 @@
+"""Fixes of MiniStack 1.5.33: starting, ending and answering executions."""
+
+# ruff: noqa: SLF001  (a fix reaches into what it mends)
+from __future__ import annotations
+
+import contextvars
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import stepfunctions as sfn
+
+JsonObject = dict[str, Any]
+Handler = Callable[[JsonObject], Any]
+
+
+def start_is_idempotent() -> None:
+    """Defect: StartExecution, repeated with the same name and input, is refused."""
+    start = sfn._start_execution
+
+    def start_execution(data: JsonObject) -> Any:
+        machine = sfn._state_machines.get(data.get("stateMachineArn", ""))
+        if machine is not None and data.get("name"):
+            arn = machine["stateMachineArn"].replace(":stateMachine:", ":execution:", 1)
+            known = sfn._executions.get(f"{arn}:{data['name']}")
+            same_input = known is not None and known["input"] == data.get("input", "{}")
+            if same_input and known["status"] == "RUNNING":
+                return sfn.json_response(
+                    {"executionArn": known["executionArn"], "startDate": known["startDate"]}
+                )
+        return start(data)
+
+    sfn._start_execution = start_execution
+
+
+def final_states_are_final() -> None:
+    """Defect: an execution that was stopped turns FAILED when its pending task ends."""
+    fail = sfn._fail_execution
+
+    def fail_execution(execution: JsonObject, error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING":
+            fail(execution, error, cause)
+
+    sfn._fail_execution = fail_execution
+
+
+def machine_timeout_ends_execution() -> None:
+    """Defect: the state machine's own TimeoutSeconds is ignored."""
+    run = sfn._run_execution
+
+    def end(execution: JsonObject) -> None:
+        if execution["status"] == "RUNNING":
+            execution["status"] = "TIMED_OUT"
+            execution["stopDate"] = sfn.now_iso()
+            sfn._add_event(execution, "ExecutionTimedOut", {})
+            sfn._emit_execution_status_event(execution)
+
+    def run_execution(arn: str) -> Any:
+        execution = sfn._executions.get(arn)
+        seconds = _machine_timeout(execution) if execution else None
+        if seconds:
+            # The account and region of a request live in context variables.
+            timer = threading.Timer(seconds, contextvars.copy_context().run, args=(end, execution))
+            timer.daemon = True
+            timer.start()
+        return run(arn)
+
+    sfn._run_execution = run_execution
+
+
+def _machine_timeout(execution: JsonObject) -> float | None:
+    machine = sfn._state_machines.get(execution["stateMachineArn"])
+    try:
+        seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
+    except ValueError:
+        return None
+    return seconds if isinstance(seconds, int | float) else None
+
+
+def token_takes_one_answer() -> None:
+    """Defect: a token that is answered twice at once takes the second answer."""
+    lock = threading.Lock()
+
+    def once(answer: Handler) -> Handler:
+        def answer_once(data: JsonObject) -> Any:
+            with lock:
+                token = sfn._task_tokens.get(data.get("taskToken"))
+                if token is not None and token["event"].is_set():
+                    return sfn.error_response_json(
+                        "TaskTimedOut",
+                        "Task Timed Out: 'Provided task does not exist anymore'",
+                        400,
+                    )
+                return answer(data)
+
+        return answer_once
+
+    sfn._send_task_success = once(sfn._send_task_success)
+    sfn._send_task_failure = once(sfn._send_task_failure)
+
+
+FIXES = (
+    start_is_idempotent,
+    final_states_are_final,
+    machine_timeout_ends_execution,
+    token_takes_one_answer,
+)
