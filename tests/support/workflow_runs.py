@@ -1,0 +1,136 @@
+"""Runs one workflow case in a Step Functions interpreter, playing every agent."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opscore.workflows.checks import check
+from opscore.workflows.compiler import compile_workflow
+from tests.support.workflow_cases import SESSION_AGENT, Case, Fails, Silent
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+ROLE = "arn:aws:iam::123456789012:role/workflow"
+
+
+@dataclass
+class Run:
+    """What came of a case: the execution's end, and every message that was sent."""
+
+    status: str
+    output: Any
+    error: str | None
+    cause: str | None
+    entered: list[str]
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_case(
+    case: Case, sqs: SQSClient, sfn: SFNClient, *, patience: float = 30, pause: float = 0.01
+) -> Run:
+    """Start a session of the case's template and answer its messages, until it ends."""
+    queue_url = sqs.create_queue(QueueName=f"case-{uuid.uuid4().hex}")["QueueUrl"]
+    workflow = check(case.template, case.name).require()
+    definition = _with_short_backstops(compile_workflow(workflow, queue_url), case)
+    machine = sfn.create_state_machine(
+        name=f"case-{uuid.uuid4().hex}", definition=definition, roleArn=ROLE
+    )["stateMachineArn"]
+    session = {"id": "s", "agentId": SESSION_AGENT, "workflowId": workflow.id, "workflowVersion": 1}
+    execution = sfn.start_execution(
+        stateMachineArn=machine,
+        name=str(uuid.uuid4()),
+        input=json.dumps({"input": case.payload, "session": session}),
+    )["executionArn"]
+    agents = _Agents(case)
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        agents.answer(sqs, sfn, queue_url)
+        if sfn.describe_execution(executionArn=execution)["status"] != "RUNNING":
+            break
+        time.sleep(pause)
+    return _ended(sfn, execution, agents.messages)
+
+
+class _Agents:
+    """Answers each message by the next answer that its task has; the last one repeats."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._used: Counter[str] = Counter()
+        self.messages: list[dict[str, Any]] = []
+
+    def answer(self, sqs: SQSClient, sfn: SFNClient, queue_url: str) -> None:
+        received = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10)
+        for message in received.get("Messages", []):
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+            body = json.loads(message["Body"])
+            self.messages.append(body)
+            match self._next(body):
+                case Silent():
+                    pass
+                case Fails(error, cause):
+                    sfn.send_task_failure(taskToken=body["token"], error=error, cause=cause)
+                case result:
+                    sfn.send_task_success(taskToken=body["token"], output=json.dumps(result))
+
+    def _next(self, body: dict[str, Any]) -> Any:
+        task, route = body["taskId"], body["route"]
+        key = f"{task}#{route}" if f"{task}#{route}" in self._case.agents else task
+        answers = self._case.agents[key]
+        self._used[key] += 1
+        return answers[min(self._used[key], len(answers)) - 1]
+
+
+def _with_short_backstops(definition: str, case: Case) -> str:
+    """A task that no one answers ends by its state's timeout, which is minutes: make it a second."""
+    machine = json.loads(definition)
+    for task, answers in case.agents.items():
+        if any(isinstance(answer, Silent) for answer in answers):
+            machine["States"][task]["TimeoutSeconds"] = 1
+    return json.dumps(machine)
+
+
+def _ended(sfn: SFNClient, execution: str, messages: list[dict[str, Any]]) -> Run:
+    found = sfn.describe_execution(executionArn=execution)
+    history = sfn.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+    output = found.get("output")
+    return Run(
+        status=found["status"],
+        output=None if output is None else json.loads(output),
+        error=found.get("error"),
+        cause=found.get("cause"),
+        entered=[e["stateEnteredEventDetails"]["name"] for e in history if "stateEnteredEventDetails" in e],
+        messages=messages,
+    )
+
+
+def faults(case: Case, run: Run) -> list[str]:
+    """What differs from the case's promise; empty if nothing does."""
+    found = []
+    if run.status != case.status:
+        found.append(f"status {run.status}: {run.error} {run.cause}")
+    if case.status == "SUCCEEDED" and run.output != case.output:
+        found.append(f"output {run.output!r}, not {case.output!r}")
+    if case.status == "FAILED" and (run.error, run.cause) != (case.error, case.cause):
+        found.append(f"error {run.error!r}, {run.cause!r}")
+    sent = [_part(message, wanted) for message, wanted in zip(run.messages, case.sent, strict=False)]
+    if len(run.messages) != len(case.sent) or sent != list(case.sent):
+        shown = [(m["taskId"], m["route"], m["retry"]) for m in run.messages]
+        found.append(f"messages {sent}, not {list(case.sent)}; all: {shown}")
+    tokens = {message["token"] for message in run.messages}
+    if len(tokens) != len(run.messages):
+        found.append("two attempts have one token")
+    if case.entered is not None and len(run.entered) != case.entered:
+        found.append(f"{len(run.entered)} states entered, not {case.entered}: {run.entered}")
+    return found
+
+
+def _part(message: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    return {key: message.get(key, "absent") for key in wanted}
