@@ -1,11 +1,14 @@
-"""`python -m infra.local up|down|status|sweep`: the local stack from the command line."""
+"""The local stack from the command line: `python -m infra.local up|down|status|sweep|run`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
+import subprocess
 import sys
 import time
+from types import FrameType
 
 from infra.local.errors import LocalStackError
 from infra.local.settings import LocalSettings
@@ -46,16 +49,37 @@ def sweep(stack: LocalStack) -> None:
     stack.sweep()
 
 
+def run(stack: LocalStack, command: list[str]) -> int:
+    """Run a command on a stack made from nothing, which ends with it; the command's status."""
+    stack.down()
+    stack.forget()
+    try:
+        stack.up()
+        return subprocess.run(command, check=False).returncode  # noqa: S603  the caller's own
+    finally:
+        stack.down()
+
+
+def end(number: int, _frame: FrameType | None) -> None:
+    """Leave by way of every `finally`."""
+    sys.exit(128 + number)
+
+
 COMMANDS = {"up": up, "down": down, "status": status, "sweep": sweep}
 
 
 def main() -> int:
     """Run one command; 1 and one message on stderr when it fails."""
     parser = argparse.ArgumentParser(prog="infra.local", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS)
-    command = COMMANDS[parser.parse_args().command]
+    parser.add_argument("command", choices=[*COMMANDS, "run"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what `run` runs")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, end)
     try:
-        command(LocalStack(LocalSettings.read(os.environ)))
+        stack = LocalStack(LocalSettings.read(os.environ))
+        if given.command == "run":
+            return run(stack, given.arguments)
+        COMMANDS[given.command](stack)
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -18,7 +18,7 @@ import requests
 from infra.local import build, deploy, tools
 from infra.local.errors import LocalStackError
 from infra.local.processes import Processes
-from infra.local.secrets_files import keep, key_hash, new_key, new_secret
+from infra.local.secret_files import keep, key_hash, new_key, new_secret
 from infra.local.settings import (
     ARCHITECTURE,
     PREFERRED_AGENTKIT_PORT,
@@ -33,6 +33,8 @@ from infra.local.settings import (
 
 EMULATOR, FORWARDER, AGENTKIT = "emulator", "forwarder", "agentkit"
 AGENT_PREFIX = "agent-"
+OPERATOR_KEY, AGENT_KEY, WEBHOOK_SECRET = "operator.key", "agent.key", "webhook.secret"
+SECRETS = (OPERATOR_KEY, AGENT_KEY, WEBHOOK_SECRET)
 
 Say = Callable[[str], None]
 
@@ -67,17 +69,17 @@ class LocalStack:
     @property
     def operator_key(self) -> str:
         """The API key with every right."""
-        return keep(self.settings.directory / "operator.key", new_key())
+        return keep(self.settings.directory / OPERATOR_KEY, new_key())
 
     @property
     def agent_key(self) -> str:
         """The API key that the example agents report with."""
-        return keep(self.settings.directory / "agent.key", new_key())
+        return keep(self.settings.directory / AGENT_KEY, new_key())
 
     @property
     def webhook_secret(self) -> str:
         """The secret that AgentKit signs registrations with."""
-        return keep(self.settings.directory / "webhook.secret", new_secret())
+        return keep(self.settings.directory / WEBHOOK_SECRET, new_secret())
 
     @property
     def addresses(self) -> Addresses:
@@ -127,13 +129,19 @@ class LocalStack:
         shutil.rmtree(self._scratch, ignore_errors=True)
         shutil.rmtree(self._agents, ignore_errors=True)
 
+    def forget(self) -> None:
+        """Drop the keys and logs of a stack that is down."""
+        for path in SECRETS:
+            (self.settings.directory / path).unlink(missing_ok=True)
+        shutil.rmtree(self.settings.directory / "logs", ignore_errors=True)
+
     def start_agentkit(self) -> None:
         """Start the AgentKit stand-in, or start it again after it was killed."""
         addresses = self.addresses
         port = int(addresses.agentkit_url.removesuffix("/v1").rpartition(":")[2])
         command = [sys.executable, "-m", "infra.local.agentkit", "--port", str(port)]
         command += ["--opscore-url", addresses.base_url]
-        command += ["--webhook-secret-file", str(self.settings.directory / "webhook.secret")]
+        command += ["--webhook-secret-file", str(self.settings.directory / WEBHOOK_SECRET)]
         if self.settings.offer_agents:
             command.append("--offer-agents")
         self._start(AGENTKIT, command)
@@ -155,7 +163,7 @@ class LocalStack:
             command += ["--capability", capability]
         command += ["--work-seconds", str(work_seconds)]
         command += ["--agentkit-url", addresses.agentkit_url, "--opscore-url", addresses.base_url]
-        command += ["--key-file", str(self.settings.directory / "agent.key")]
+        command += ["--key-file", str(self.settings.directory / AGENT_KEY)]
         command += ["--id-file", str(self._agents / name)]
         self._start(name, command)
 
@@ -275,9 +283,9 @@ class LocalStack:
             "awsEndpoint": addresses.aws_endpoint,
             "region": REGION,
             "stage": STAGE,
-            "operatorKeyFile": str(directory / "operator.key"),
-            "agentKeyFile": str(directory / "agent.key"),
-            "webhookSecretFile": str(directory / "webhook.secret"),
+            "operatorKeyFile": str(directory / OPERATOR_KEY),
+            "agentKeyFile": str(directory / AGENT_KEY),
+            "webhookSecretFile": str(directory / WEBHOOK_SECRET),
             "logs": str(directory / "logs"),
             "outputs": deploy.Cloud(addresses.aws_endpoint).outputs(),
         }
