@@ -20,6 +20,7 @@ NAMESPACE = "OpsCore"
 
 @cache
 def logger() -> Logger:
+    """The process's logger."""
     from aws_lambda_powertools import Logger
 
     return Logger()
@@ -27,6 +28,7 @@ def logger() -> Logger:
 
 @cache
 def metrics() -> Metrics:
+    """Its metrics, in CloudWatch's embedded format."""
     from aws_lambda_powertools import Metrics
 
     return Metrics(namespace=NAMESPACE)
@@ -34,6 +36,7 @@ def metrics() -> Metrics:
 
 @cache
 def tracer() -> Tracer:
+    """Its tracer."""
     from aws_lambda_powertools import Tracer
 
     return Tracer()

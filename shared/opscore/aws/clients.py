@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_dynamodb.client import DynamoDBClient
-    from mypy_boto3_secretsmanager.client import SecretsManagerClient
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
@@ -28,6 +27,7 @@ def _config() -> Config:
 
 @cache
 def dynamodb() -> DynamoDBClient:
+    """The client of DynamoDB."""
     import boto3
 
     return boto3.client("dynamodb", config=_config())
@@ -35,6 +35,7 @@ def dynamodb() -> DynamoDBClient:
 
 @cache
 def sqs() -> SQSClient:
+    """The client of SQS."""
     import boto3
 
     return boto3.client("sqs", config=_config())
@@ -42,13 +43,7 @@ def sqs() -> SQSClient:
 
 @cache
 def stepfunctions() -> SFNClient:
+    """The client of Step Functions."""
     import boto3
 
     return boto3.client("stepfunctions", config=_config())
-
-
-@cache
-def secretsmanager() -> SecretsManagerClient:
-    import boto3
-
-    return boto3.client("secretsmanager", config=_config())

@@ -93,7 +93,14 @@ class DynamoStore:
             condition += " AND begins_with(sk, :prefix)"
             values[":prefix"] = {"S": prefix}
         return self._query(
-            table, condition, {}, values, limit, after, newest_first, ConsistentRead=True
+            table,
+            condition,
+            {},
+            values,
+            limit,
+            after,
+            newest_first=newest_first,
+            ConsistentRead=True,
         )
 
     def query_index(
@@ -115,7 +122,14 @@ class DynamoStore:
             names["#s"] = sort_key
             values[":s"] = {"N": str(upto)}
         return self._query(
-            table, condition, names, values, limit, after, newest_first, IndexName=index
+            table,
+            condition,
+            names,
+            values,
+            limit,
+            after,
+            newest_first=newest_first,
+            IndexName=index,
         )
 
     def _query(
@@ -126,6 +140,7 @@ class DynamoStore:
         values: Attributes,
         limit: int,
         after: Mapping[str, Scalar] | None,
+        *,
         newest_first: bool,
         **more: Any,
     ) -> Page:
@@ -188,7 +203,7 @@ class DynamoStore:
                 raise _InTheWay from error
             if code_of(error) != "TransactionCanceledException":
                 raise
-            reasons: list[Any] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]  # boto3-stubs lack it
+            reasons: list[Any] = error.response.get("CancellationReasons", [])
             codes = [reason.get("Code", "None") for reason in reasons]
             failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]
             if failed:

@@ -11,6 +11,7 @@ from opscore.errors import DependencyFailed
 
 
 def code_of(error: ClientError) -> str:
+    """AWS's code of the error."""
     return error.response.get("Error", {}).get("Code", "")
 
 

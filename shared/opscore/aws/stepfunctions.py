@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from opscore.aws.errors import answered, code_of
+from opscore.errors import SettingError
 from opscore.ports import Execution, Refused, TokenGone
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ class StateMachines:
     """Machines made at run time; their names begin with the deployment's prefix."""
 
     def __init__(
-        self, client: SFNClient, *, prefix: str, role_arn: str, log_group_arn: str | None
+        self,
+        client: SFNClient,
+        *,
+        prefix: str | None,
+        role_arn: str | None,
+        log_group_arn: str | None,
     ) -> None:
         self._client = client
         self._prefix = prefix
@@ -57,6 +63,9 @@ class StateMachines:
         self._log_group_arn = log_group_arn
 
     def create(self, name: str, definition: str) -> str:
+        if self._prefix is None or self._role_arn is None:
+            # Functions that only read executions need neither.
+            raise SettingError("missing setting: MACHINE_PREFIX or WORKFLOW_ROLE_ARN")
         request: dict[str, Any] = {
             "name": self._prefix + name,
             "definition": definition,

@@ -39,6 +39,7 @@ def said(state: str) -> Said:
 
 
 def free_slots(agent: Agent) -> int:
+    """Slots that neither a lease nor a draining task takes."""
     return agent.max_concurrency - len(agent.leases) - len(agent.draining)
 
 

@@ -10,6 +10,10 @@ from opscore.settings import TransportName
 UNKNOWN_STATE = "UNKNOWN"
 
 
+def _initial_details() -> dict[str, JsonValue]:
+    return {"reason": "Initial registration"}
+
+
 class Lease(Model):
     """An attempt's claim on a slot of an agent.
 
@@ -58,9 +62,7 @@ class Agent(Model):
     registered_at: int
 
     state: str = UNKNOWN_STATE
-    details: dict[str, JsonValue] | None = Field(
-        default_factory=lambda: {"reason": "Initial registration"}
-    )
+    details: dict[str, JsonValue] | None = Field(default_factory=_initial_details)
     timestamp: str | None = None
     reported_at: int | None = None
     last_report_at: int = 0

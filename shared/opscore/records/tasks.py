@@ -82,11 +82,12 @@ class Tasks:
     def moved(
         self,
         attempt_id: str,
+        fence: int,
+        while_in: Collection[AttemptStatus],
         fields: Mapping[str, Scalar],
-        expect: Mapping[str, Scalar | Collection[Scalar]],
     ) -> Update:
-        """Some fields of an attempt, under conditions on others, by their stored names."""
-        return Update(keys.attempt(attempt_id), fields, expect)
+        """Some fields of an attempt, by their stored names, while it is in the same hands."""
+        return Update(keys.attempt(attempt_id), fields, expect={"fence": fence, "status": while_in})
 
     def completing(
         self,

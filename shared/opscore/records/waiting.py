@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from opscore.models.base import Model
 from opscore.models.task import Attempt
-from opscore.ports import Change, Delete, Item, Put, Store, Table, Update, Upsert
+from opscore.ports import Change, Delete, Item, Key, Put, Store, Table, Update, Upsert
 from opscore.records import keys
 from opscore.records.codec import decode, encode
 
@@ -155,7 +155,7 @@ class Waiting:
 
 def _entries(
     agent_id: str, capabilities: Iterable[str], since: int | None, shards: int
-) -> list[keys.Key]:
+) -> list[Key]:
     if since is None:
         return []
     return [keys.idle_entry(capability, agent_id, since, shards) for capability in capabilities]

@@ -192,6 +192,6 @@ def _merged(before: Agent | None, registration: Registration, now: int) -> Agent
     if registration.transport is not None:
         known["transport"] = registration.transport
     if before is None:
-        return Agent(agent_id=registration.agent_id, registered_at=now, **known)  # type: ignore[arg-type]  # the fields just named
+        return Agent(agent_id=registration.agent_id, registered_at=now, **known)
     # Whoever registers again is reachable again.
     return before.replace(**known, cooldown_until=None)

@@ -31,29 +31,32 @@ class Candidates:
         excluded = {*but, *attempt.refused_by}
         if message.agent_id is not None:
             return None if message.agent_id in excluded else self._usable(message.agent_id, None)
-        capability = message.agent_capability
-        if capability is None:
+        if message.agent_capability is None:
             return None
         tried = task_with(attempt, task).tried
         own = message.session_agent_id
         if own is not None and own not in excluded and own not in tried:
-            agent = self._usable(own, capability)
+            agent = self._usable(own, message.agent_capability)
             if agent is not None:
                 return agent
             excluded.add(own)
-        disappointing: list[str] = []
+        return self._by_capability(attempt, task, message.agent_capability, excluded)
+
+    def _by_capability(
+        self, attempt: Attempt, task: Task | None, capability: str, excluded: set[str]
+    ) -> Agent | None:
+        tried = task_with(attempt, task).tried
+        last: list[str] = []
         for shard in self._waiting.shard_order(attempt.attempt_id):
-            for agent_id in self._waiting.idle_agents(capability, shard):
-                if agent_id in excluded:
-                    continue
-                if agent_id in tried:
-                    disappointing.append(agent_id)
-                    continue
-                agent = self._usable(agent_id, capability)
-                if agent is not None:
-                    return agent
-        for agent_id in sorted(disappointing, key=lambda a: tried[a] is TriedHow.TIMED_OUT):
-            agent = self._usable(agent_id, capability)
+            idle = self._waiting.idle_agents(capability, shard)
+            last += [agent_id for agent_id in idle if agent_id in tried]
+            for agent_id in idle:
+                if agent_id not in excluded and agent_id not in tried:
+                    agent = self._usable(agent_id, capability)
+                    if agent is not None:
+                        return agent
+        for agent_id in sorted(last, key=lambda agent_id: tried[agent_id] is TriedHow.TIMED_OUT):
+            agent = None if agent_id in excluded else self._usable(agent_id, capability)
             if agent is not None and self.may_try(agent, attempt, task):
                 return agent
         return None

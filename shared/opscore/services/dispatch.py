@@ -114,7 +114,7 @@ class Dispatcher:
             case AttemptStatus.RECEIVED:
                 self._assign(attempt, work, envelope)
             case AttemptStatus.SENDING:
-                self._take_over(attempt, work, envelope)
+                self._take_over(attempt, envelope)
             case _:
                 return
 
@@ -138,27 +138,37 @@ class Dispatcher:
                 self._handover.watch(attempt)
                 return
             if agent is None:
+                # Written first, then looked again: an agent that became free in between is seen.
                 attempt, task = self._parking.park(attempt, task)
-                continue  # written first, now look once more
-            try:
-                claimed, task = self._handover.claim(attempt, task, agent, envelope.limit_seconds)
-            except ConditionFailed as lost:
-                if 0 in lost.failed:
-                    raise
-                continue  # the agent went to someone else, or said something
-            match self._handover.deliver(claimed, agent, envelope.limit_seconds):
-                case Handed.DONE:
-                    return
-                case Handed.AWAY:
-                    raise NotNow(None, "nothing can be sent")
-                case Handed.NEXT:
-                    but.add(agent.agent_id)
-            found = self._tasks.attempt(attempt.attempt_id)
+                continue
+            claim = self._claim(attempt, task, agent, envelope)
+            if claim is None:
+                continue
+            claimed, task = claim
+            handed = self._handover.deliver(claimed, agent, envelope.limit_seconds)
+            if handed is Handed.AWAY:
+                raise NotNow(None, "nothing can be sent")
+            found = None if handed is Handed.DONE else self._tasks.attempt(attempt.attempt_id)
             if found is None or found.status is not AttemptStatus.RECEIVED:
                 return
+            but.add(agent.agent_id)
             away = away or agent.agent_id not in found.refused_by
             attempt = found
         raise NotNow(None, "agents were taken by others each time")
+
+    def _claim(
+        self, attempt: Attempt, task: Task | None, agent: Agent, envelope: Envelope
+    ) -> tuple[Attempt, Task] | None:
+        """The claimed attempt; None if the agent went to someone else, or said something.
+
+        Raises ConditionFailed when another worker has the attempt.
+        """
+        try:
+            return self._handover.claim(attempt, task, agent, envelope.limit_seconds)
+        except ConditionFailed as lost:
+            if 0 in lost.failed:
+                raise
+            return None
 
     def _drop(self, attempt: Attempt, work: Work) -> None:
         if work.session is None:
@@ -170,7 +180,7 @@ class Dispatcher:
         if attempt.rev > 0:
             self._outcomes.supersede(attempt)
 
-    def _take_over(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
+    def _take_over(self, attempt: Attempt, envelope: Envelope) -> None:
         """Another worker claimed the attempt and was sending. Once its time is over the same
         hand-over is made again: the agent may get it twice, under the same id and fence.
         """

@@ -14,6 +14,7 @@ from opscore.models.outcome import Outcome, TaskError
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import bind, note, warn
 from opscore.ports import (
+    Change,
     Clock,
     ConditionFailed,
     Delivered,
@@ -159,9 +160,7 @@ class Handover:
             try:
                 self._store.write(
                     self._tasks.moved(
-                        attempt.attempt_id,
-                        {"status": after, **fields},
-                        {"status": status, "fence": attempt.fence},
+                        attempt.attempt_id, attempt.fence, [status], {"status": after, **fields}
                     )
                 )
             except ConditionFailed:
@@ -211,7 +210,7 @@ class Handover:
         )
         for _ in range(TRIES):
             agent = self._agents.get(attempt.agent_id)
-            changes = [self._tasks.put(back)]
+            changes: list[Change] = [self._tasks.put(back)]
             after = None
             if agent is not None and attempt.attempt_id in agent.leases:
                 now = self._clock()

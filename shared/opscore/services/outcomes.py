@@ -182,13 +182,9 @@ class Outcomes:
         for _ in range(TRIES):
             if agent is None and agent_id is not None:
                 agent = self._agents.get(agent_id)
-            if agent is None or attempt_id not in agent.leases:
-                before = after = None
-            else:
-                now = self._clock()
-                until = now + self._drain_ms if drain else None
-                before, after = agent, released(agent, attempt_id, now, drain_until=until)
-            release = [] if before is None else self._agents.changed(before, after)
+            before = agent if agent is not None and attempt_id in agent.leases else None
+            after = None if before is None else self._freed(before, attempt_id, drain=drain)
+            release = [] if before is None or after is None else self._agents.changed(before, after)
             try:
                 self._store.write(*changes, *release)
             except ConditionFailed as refusal:
@@ -196,8 +192,12 @@ class Outcomes:
                     return False
                 agent = None
                 continue
-            if before is not None:
+            if before is not None and after is not None:
                 self._wakeups.after_change(before, after)
                 self._wakeups.later(after)
             return True
         raise Contended(f"agent {agent_id} keeps changing; try again")
+
+    def _freed(self, agent: Agent, attempt_id: str, *, drain: bool) -> Agent:
+        now = self._clock()
+        return released(agent, attempt_id, now, drain_until=now + self._drain_ms if drain else None)

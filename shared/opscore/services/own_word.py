@@ -11,7 +11,7 @@ from opscore.lifecycle.attempts import LEASED
 from opscore.models.outcome import Outcome
 from opscore.models.task import Attempt, AttemptStatus
 from opscore.observability import bind
-from opscore.ports import Clock, ConditionFailed, Store
+from opscore.ports import Clock, ConditionFailed, Scalar, Store
 from opscore.records.tasks import Tasks
 from opscore.services.outcomes import TRIES, Decided, Outcomes
 
@@ -39,10 +39,13 @@ class OwnWord:
             attempt = self._held(reference, agent_id)
             if attempt.status not in LEASED:
                 raise StaleFence("the task has ended")
-            fields = {"heartbeatAt": self._clock(), "status": AttemptStatus.RUNNING}
-            expect = {"status": LEASED, "fence": attempt.fence}
+            running: dict[str, Scalar] = {
+                "heartbeatAt": self._clock(),
+                "status": AttemptStatus.RUNNING,
+            }
+            change = self._tasks.moved(attempt.attempt_id, attempt.fence, LEASED, running)
             try:
-                self._store.write(self._tasks.moved(attempt.attempt_id, fields, expect))
+                self._store.write(change)
             except ConditionFailed:
                 continue
             return

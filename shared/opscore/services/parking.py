@@ -126,6 +126,7 @@ def may_run(work: Work) -> bool:
 
 
 def is_paused(work: Work) -> bool:
+    """Whether the work's session holds its tasks for now."""
     return work.session is not None and work.session.status is SessionStatus.PAUSED
 
 

@@ -10,7 +10,7 @@ from opscore.lifecycle.attempts import LEASED
 from opscore.models.agent import Agent, Lease, Report
 from opscore.models.task import AttemptStatus
 from opscore.observability import bind
-from opscore.ports import Change, Clock, ConditionFailed, Store
+from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store
 from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks
 from opscore.services.outcomes import TRIES, Decided, Outcomes
@@ -99,13 +99,15 @@ class Reports:
                 {"fence": lease.fence, "status": LEASED},
             )
         if effect.began:
-            fields = {"status": AttemptStatus.RUNNING, "heartbeatAt": self._clock()}
+            fields: dict[str, Scalar] = {
+                "status": AttemptStatus.RUNNING,
+                "heartbeatAt": self._clock(),
+            }
         elif lease.heartbeat:
             fields = {"heartbeatAt": self._clock()}
         else:
             return []
-        expect = {"fence": lease.fence, "status": LEASED}
-        return [self._tasks.moved(lease.attempt_id, fields, expect)]
+        return [self._tasks.moved(lease.attempt_id, lease.fence, LEASED, fields)]
 
     def _follow(self, before: Agent, effect: Reported, *, heard: bool) -> None:
         after = effect.agent.replace(rev=before.rev + 1)

@@ -134,6 +134,25 @@ class SessionService:
             return session
         raise Contended("the workflow keeps changing; try again")
 
+    def start_task(
+        self, payload: dict[str, JsonValue], max_retries: int, idempotency_key: str | None
+    ) -> Session:
+        """Start the session of a single task, on the workflow that every deployment ships for it.
+
+        Raises what `start` does.
+        """
+        from opscore.workflows.shipped import DEFAULT_MAX_RETRIES, SINGLE_TASK_ID, single_task
+
+        usual = max_retries == DEFAULT_MAX_RETRIES
+        return self.start(
+            StartRequest(
+                workflow_id=SINGLE_TASK_ID if usual else None,
+                definition=None if usual else single_task(max_retries),
+                payload=payload,
+                idempotency_key=idempotency_key,
+            )
+        )
+
     def _version(self, request: StartRequest) -> WorkflowVersion:
         if request.definition is not None:
             return self._workflows.inline(request.definition)

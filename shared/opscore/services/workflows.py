@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,8 @@ from opscore.services.outcomes import TRIES
 
 if TYPE_CHECKING:
     from opscore.workflows.checks import Checked
-    from opscore.workflows.language import Workflow
 
 Source = str | bytes | dict[str, Any]
-SHIPPED = {
-    "sample_workflow_id": "sample_workflow.yaml",
-    "opscore_single_task": "single_task.yaml",
-}
-"""Workflows that every deployment has, by id; they become versions when first asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +36,8 @@ class WorkflowService:
         self,
         store: Store,
         workflows: Workflows,
-        machines: Callable[[], Machines],
-        queue_url: Callable[[], str],
+        machines: Machines,
+        queue_url: str,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -66,7 +59,7 @@ class WorkflowService:
         Raises WorkflowInvalid, Malformed (another id than the path's), Contended.
         """
         checked = self.check(source)
-        workflow = _valid(checked)
+        workflow = checked.require()
         if workflow.id != workflow_id:
             raise Malformed(
                 f"the template's id is {workflow.id!r}, the path's {workflow_id!r}; make them equal"
@@ -74,7 +67,7 @@ class WorkflowService:
         warnings = [finding.as_dict() for finding in checked.warnings]
         for _ in range(TRIES):
             head = self._workflows.current(workflow_id)
-            version = self._compiled(workflow, number=1 if head is None else head.version + 1)
+            version = self._compiled(checked, number=1 if head is None else head.version + 1)
             if head is not None and head.content_hash == version.content_hash:
                 return Applied(head, changed=False, warnings=warnings)
             try:
@@ -89,16 +82,21 @@ class WorkflowService:
 
         Raises WorkflowInvalid.
         """
-        return self._compiled(_valid(self.check(definition)), number=0)
+        return self._compiled(self.check(definition), number=0)
 
     def current(self, workflow_id: str) -> WorkflowVersion:
         """The newest version, without its template. Raises WorkflowNotFound."""
         head = self._workflows.current(workflow_id)
-        if head is None and workflow_id in SHIPPED:
-            head = self.apply(workflow_id, _shipped(workflow_id)).version
-        if head is None:
+        return head if head is not None else self._shipped(workflow_id)
+
+    def _shipped(self, workflow_id: str) -> WorkflowVersion:
+        """A workflow that every deployment ships becomes a version when it is first asked for."""
+        from opscore.workflows.shipped import shipped_source
+
+        source = shipped_source(workflow_id)
+        if source is None:
             raise WorkflowNotFound(workflow_id)
-        return head
+        return self.apply(workflow_id, source).version
 
     def get(self, workflow_id: str, version: int | None) -> WorkflowVersion:
         """One version with its template; the newest by default. Raises WorkflowNotFound."""
@@ -118,40 +116,28 @@ class WorkflowService:
         self.current(workflow_id)
         return self._workflows.versions(workflow_id, limit=limit, cursor=cursor)
 
-    def _compiled(self, workflow: Workflow, number: int) -> WorkflowVersion:
+    def _compiled(self, checked: Checked, number: int) -> WorkflowVersion:
         from opscore.workflows.compiler import compile_workflow
 
-        template = workflow.as_template()
+        workflow = checked.require()
+        template = checked.template or {}
         machine_arn = None
         if workflow.tasks:
-            definition = compile_workflow(workflow, self._queue_url())
+            definition = compile_workflow(workflow, self._queue_url)
             name = hashlib.sha256(definition.encode()).hexdigest()[:32]
             try:
-                machine_arn = self._machines().create(name, definition)
+                machine_arn = self._machines.create(name, definition)
             except Refused as refusal:
-                raise WorkflowInvalid(
-                    [{"code": "OC000", "message": f"Step Functions refused it: {refusal}"}]
-                ) from refusal
+                finding = {"code": "OC000", "message": f"Step Functions refused it: {refusal}"}
+                raise WorkflowInvalid([finding]) from refusal
         return WorkflowVersion(
             workflow_id=workflow.id,
             version=number,
             name=workflow.name,
             label=workflow.version,
-            description=workflow.description or "",
+            description=workflow.description,
             content_hash=hashlib.sha256(text(template).encode()).hexdigest(),
             machine_arn=machine_arn,
             template=template,
             created_at=self._clock(),
         )
-
-
-def _valid(checked: Checked) -> Workflow:
-    if checked.workflow is None or checked.errors:
-        raise WorkflowInvalid(checked.errors)
-    return checked.workflow
-
-
-def _shipped(workflow_id: str) -> str:
-    from importlib.resources import files
-
-    return (files("opscore") / "shipped" / SHIPPED[workflow_id]).read_text("utf-8")

@@ -112,7 +112,7 @@ class _Guarded(HTTPConnection):
                 continue
             try:
                 timeout = self.timeout if isinstance(self.timeout, int | float) else None
-                return socket.create_connection(address[:2], timeout)
+                return socket.create_connection((str(address[0]), self.port), timeout)
             except OSError as error:
                 refused = error
         raise NewConnectionError(self, f"no allowed address of {self.host} answers") from refused

@@ -36,7 +36,7 @@ def check_text(text: str, place: Place, report: Report) -> None:
 
 def read_expression(node: Scalar, path: str, report: Report) -> Expression:
     """The expression in a scalar that `is_expression`; what is wrong with it is reported."""
-    from opscore.workflows import jsonata_tree  # noqa: PLC0415 - loads the JSONata library
+    from opscore.workflows import jsonata_tree
 
     text = node.text
     begin = text.index(OPEN) + len(OPEN)

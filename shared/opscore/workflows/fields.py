@@ -18,7 +18,7 @@ D = TypeVar("D")
 _KINDS = {Mapping: "an object", Sequence: "a list"}
 
 
-class Unreadable(Exception):  # noqa: N818 - a fault of the template, already in the report
+class Unreadable(Exception):
     """The field has no value that could be used; whoever asked goes on with a stand-in."""
 
 

@@ -43,7 +43,7 @@ _MESSAGES = {
 _NAMED_GROUP = re.compile(r"\(\?<(?![=!])")
 
 
-class SyntaxFault(Exception):  # noqa: N818 - a fault of the template, told to its author
+class SyntaxFault(Exception):
     """The source is no expression that Step Functions takes; `offset` is where, if known."""
 
     def __init__(self, message: str, offset: int | None = None, hint: str = "") -> None:

@@ -21,7 +21,7 @@ def load(source: str | bytes | MappingType[str, Any], report: Report) -> Node | 
         return None
     if is_json(text):
         return read_json(text, report)
-    from opscore.workflows.yaml_reader import read_yaml  # noqa: PLC0415 - loads the YAML library
+    from opscore.workflows.yaml_reader import read_yaml
 
     return read_yaml(text, report)
 

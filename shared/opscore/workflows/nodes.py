@@ -73,7 +73,7 @@ def to_data(node: Node) -> Any:
             return {key.text: to_data(value) for key, value in entries}
 
 
-class Refused(Exception):  # noqa: N818 - not an error of the program but of the template
+class Refused(Exception):
     """Reading can't go on; the reason is in the report."""
 
 

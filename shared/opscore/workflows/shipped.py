@@ -6,10 +6,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from opscore.workflows.checks import check
-
 SAMPLE_WORKFLOW_ID = "sample_workflow_id"
 SINGLE_TASK_ID = "opscore_single_task"
+DEFAULT_MAX_RETRIES = 3
 
 _FILES = {SAMPLE_WORKFLOW_ID: "sample_workflow.yaml", SINGLE_TASK_ID: "single_task.yaml"}
 
@@ -26,8 +25,10 @@ def shipped_ids() -> tuple[str, ...]:
     return tuple(_FILES)
 
 
-def single_task(max_retries: int = 3) -> dict[str, Any]:
+def single_task(max_retries: int = DEFAULT_MAX_RETRIES) -> dict[str, Any]:
     """The template of a single task with this many retries: each number is its own definition."""
+    from opscore.workflows.checks import check
+
     template = check(shipped_source(SINGLE_TASK_ID) or "").template or {}
     task = template["tasks"][0] | {"retry": {"maxRetries": max_retries}}
     return template | {"tasks": [task]}

@@ -1,0 +1,21 @@
+"""Execution status events: how sessions run and end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opscore import bootstrap
+from opscore.observability import bind, instrumented
+from opscore.ports import Execution
+
+
+@instrumented
+def handler(event: dict[str, Any], _: Any) -> None:
+    """Bring the session of an execution up to date; EventBridge repeats what raises."""
+    detail = event["detail"]
+    session_id = str(detail["name"])
+    bind(session_id=session_id)
+    bootstrap.recording().event(
+        session_id,
+        Execution(detail["status"], detail.get("output"), detail.get("error"), detail.get("cause")),
+    )

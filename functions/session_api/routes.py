@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+from functions.session_api.bodies import SessionQuery, TriggerBody, UpdateBody
+from opscore import bootstrap
+from opscore.http import views
+from opscore.http.app import Resolver
+from opscore.http.requests import body, bounded, idempotency_key, path_id, query
+from opscore.http.responses import answer
+from opscore.models.session import SessionStatus
+from opscore.observability import bind
+from opscore.services.sessions import StartRequest
+
+
+def add_routes(app: Resolver) -> None:
+    """Trigger, read, update, list."""
+
+    @app.post("/v1/opscore/agent/<agent_id>/workflow")
+    def trigger_for(**_: str) -> Any:
+        return _start(path_id(app.current_event.path_parameters, "agentId"))
+
+    @app.post("/v1/opscore/sessions")
+    def trigger() -> Any:
+        return _start(None)
+
+    @app.get("/v1/opscore/sessions")
+    def sessions() -> Any:
+        wanted = query(SessionQuery, app.current_event)
+        found = bootstrap.sessions().listed(
+            status=wanted.status,
+            workflow_id=wanted.workflow_id,
+            limit=wanted.limit,
+            cursor=wanted.cursor,
+        )
+        return answer(200, views.listing(found, views.session))
+
+    @app.get("/v1/opscore/session/<session_id>")
+    def read(**_: str) -> Any:
+        return answer(200, views.session_with_tasks(bootstrap.sessions().view(_session_id())))
+
+    @app.get("/v1/opscore/session/<session_id>/tasks")
+    def tasks(**_: str) -> Any:
+        found = views.session_with_tasks(bootstrap.sessions().view(_session_id()))
+        return answer(200, {"items": found["tasks"], "nextCursor": None})
+
+    @app.patch("/v1/opscore/session/<session_id>")
+    def update(**_: str) -> Any:
+        session_id = _session_id()
+        wanted = body(UpdateBody, app.current_event)
+        bounded(wanted.metadata, "metadata")
+        session = bootstrap.sessions().update(
+            session_id, metadata=wanted.metadata, status=wanted.status
+        )
+        return answer(200, views.session(session))
+
+    @app.post("/v1/opscore/session/<session_id>/cancel")
+    def cancel(**_: str) -> Any:
+        return _move(SessionStatus.CANCELLED)
+
+    @app.post("/v1/opscore/session/<session_id>/pause")
+    def pause(**_: str) -> Any:
+        return _move(SessionStatus.PAUSED)
+
+    @app.post("/v1/opscore/session/<session_id>/resume")
+    def resume(**_: str) -> Any:
+        return _move(SessionStatus.RUNNING)
+
+    def _start(agent_id: str | None) -> Any:
+        wanted = body(TriggerBody, app.current_event)
+        session = bootstrap.sessions().start(
+            StartRequest(
+                workflow_id=wanted.workflow_definition_id,
+                definition=wanted.workflow_definition,
+                payload=bounded(wanted.initial_payload or {}, "initialPayload"),
+                agent_id=agent_id,
+                idempotency_key=idempotency_key(app.current_event),
+            )
+        )
+        return answer(202, views.triggered(session))
+
+    def _move(status: SessionStatus) -> Any:
+        session = bootstrap.sessions().update(_session_id(), status=status)
+        return answer(200, views.session(session))
+
+    def _session_id() -> str:
+        session_id = path_id(app.current_event.path_parameters, "sessionId")
+        bind(session_id=session_id)
+        return session_id

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from opscore.errors import Malformed
+from opscore.http.requests import Paging
+from opscore.models.agent import Report
+from opscore.models.base import Model
+from opscore.models.limits import (
+    MAX_CAPABILITIES,
+    MAX_CONCURRENCY,
+    MAX_FUTURE_SECONDS,
+    Capability,
+    Id,
+    Label,
+)
+from opscore.services.own_word import parse_reference
+from opscore.services.webhook import Endpoint
+from opscore.settings import TransportName
+
+
+class StateBody(Model):
+    """An agent's report, as the AgentKit SDK sends it."""
+
+    agent_id: Id
+    timestamp: Annotated[str, Field(max_length=64)]
+    state: Annotated[str, Field(min_length=1, max_length=64)]
+    details: dict[str, JsonValue] | None = None
+
+    def report(self, now_ms: int) -> Report:
+        """The report in the agent's own time. A timestamp that can't be parsed means now.
+
+        Raises Malformed for one that lies so far ahead that it would shadow every later report.
+        """
+        at = _microseconds(self.timestamp)
+        now = now_ms * 1000
+        if at is not None and at > now + MAX_FUTURE_SECONDS * 1_000_000:
+            fault = {
+                "type": "timestamp_in_future",
+                "loc": ["body", "timestamp"],
+                "msg": f"more than {MAX_FUTURE_SECONDS // 3600} h ahead; set the agent's clock",
+                "input": self.timestamp,
+            }
+            raise Malformed([fault])
+        attempt_id, fence = None, None
+        reference = (self.details or {}).get("opscore_task_id")
+        if isinstance(reference, str) and reference:
+            attempt_id, fence = parse_reference(reference)
+        return Report(
+            state=self.state,
+            at=now if at is None else at,
+            timestamp=self.timestamp,
+            details=self.details,
+            attempt_id=attempt_id,
+            fence=fence,
+        )
+
+
+def _microseconds(timestamp: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    except OverflowError:
+        return None
+    return max((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, 1)
+
+
+class AgentBody(Model):
+    """What an agent is registered with directly."""
+
+    agent_name: Label | None = None
+    version: Label = ""
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=MAX_CAPABILITIES)] = ()
+    contact_endpoint: Endpoint
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    max_concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] | None = None
+    transport: TransportName | None = None
+
+
+class AgentQuery(Paging):
+    """`?state=&capability=` of the list of agents."""
+
+    state: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    capability: Capability | None = None

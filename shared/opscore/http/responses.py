@@ -1,0 +1,56 @@
+"""The one table from errors to answers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response, content_types
+
+from opscore import errors
+from opscore.records.codec import text
+
+STATUS: dict[type[errors.OpsCoreError], HTTPStatus] = {
+    errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    errors.Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.InvalidTransition: HTTPStatus.CONFLICT,
+    errors.WorkflowInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Contended: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DependencyFailed: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.OpsCoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The nearest ancestor counts."""
+
+RETRY_AFTER_SECONDS = "1"
+
+
+def status_of(error: errors.OpsCoreError) -> HTTPStatus:
+    """The status that an error is answered with."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
+    """A JSON answer."""
+    return Response(
+        status_code=status,
+        content_type=content_types.APPLICATION_JSON,
+        body=text(body),
+        headers=dict(headers or {}),
+    )
+
+
+def error_answer(error: errors.OpsCoreError) -> Response[str]:
+    """What the caller is told of an error; how the inside failed is for the log alone."""
+    status = status_of(error)
+    detail: Any = error.detail
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        detail = "The request could not be served; the log has the reason."
+    headers = {}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return answer(status, {"detail": detail, "code": error.code}, headers)

@@ -1,0 +1,228 @@
+"""What callers see of agents, sessions, tasks, workflows and dead letters, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from opscore.models.agent import Agent
+from opscore.models.dead_letter import DeadLetter
+from opscore.models.session import Session
+from opscore.models.task import Attempt, AttemptStatus, Task
+from opscore.models.workflow import WorkflowVersion
+from opscore.records.agents import HistoryEntry
+from opscore.records.paging import Listing
+from opscore.services.sessions import SessionView
+
+T = TypeVar("T")
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """A time of ours as text."""
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def listing(found: Listing[T], view: Callable[[T], Any]) -> dict[str, Any]:
+    return {"items": [view(item) for item in found.items], "nextCursor": found.next_cursor}
+
+
+def agent(value: Agent) -> dict[str, Any]:
+    return {
+        "agentId": value.agent_id,
+        "agentName": value.agent_name,
+        "version": value.version,
+        "capabilities": list(value.capabilities),
+        "contactEndpoint": value.contact_endpoint,
+        "transport": value.transport,
+        "metadata": value.metadata,
+        "maxConcurrency": value.max_concurrency,
+        "state": value.state,
+        "details": value.details,
+        "timestamp": value.timestamp,
+        "lastSeenAt": iso(value.last_seen_at),
+        "registeredAt": iso(value.registered_at),
+        "eligible": value.idle_since is not None,
+        "openTasks": sorted(value.leases),
+    }
+
+
+def agent_state(value: Agent) -> dict[str, Any]:
+    return {
+        "agentId": value.agent_id,
+        "state": value.state,
+        "details": value.details,
+        "timestamp": value.timestamp or iso(value.registered_at),
+    }
+
+
+def history_entry(value: HistoryEntry) -> dict[str, Any]:
+    return {
+        "state": value.state,
+        "timestamp": value.timestamp,
+        "details": json.loads(value.details)["details"],
+        "receivedAt": iso(value.received_at),
+        "displayed": value.displayed,
+    }
+
+
+def attempt(value: Attempt) -> dict[str, Any]:
+    return {
+        "attemptId": value.attempt_id,
+        "route": value.message.route,
+        "retry": value.message.retry,
+        "status": value.status,
+        "agentId": value.agent_id,
+        "fence": value.fence,
+        "createdAt": iso(value.created_at),
+        "sentAt": iso(value.sent_at),
+        "endedAt": iso(value.ended_at),
+        "deadline": iso(value.deadline),
+        "outcome": _outcome(value),
+        "error": _error(value),
+    }
+
+
+_STANDS = {
+    AttemptStatus.RECEIVED: "waiting",
+    AttemptStatus.PARKED: "waiting",
+    AttemptStatus.SENDING: "dispatching",
+    AttemptStatus.SENT: "running",
+    AttemptStatus.RUNNING: "running",
+    AttemptStatus.COMPLETING: "completing",
+}
+
+
+def task_status(newest: Attempt | None) -> str:
+    """A task stands where its newest attempt does."""
+    if newest is None:
+        return "waiting"
+    if newest.status is not AttemptStatus.CLOSED:
+        return _STANDS[newest.status]
+    if newest.outcome is None or newest.superseded:
+        return "superseded"
+    return "completed" if newest.outcome.succeeded else "failed"
+
+
+def task(value: Task, attempts: dict[str, Attempt]) -> dict[str, Any]:
+    """A task with its attempts, the oldest first."""
+    known = [attempts[attempt_id] for attempt_id in value.attempts if attempt_id in attempts]
+    newest = known[-1] if known else None
+    return {
+        "taskId": value.task_key,
+        "taskDefinitionId": value.task_id,
+        "name": value.name,
+        "workflowId": value.workflow_id,
+        "sessionId": value.session_id,
+        "status": task_status(newest),
+        "agentId": None if newest is None else newest.agent_id,
+        "retryCount": max(len(known) - 1, 0),
+        "payload": None if newest is None else newest.message.parameters,
+        "attempts": [attempt(one) for one in known],
+        "result": None if newest is None or newest.outcome is None else newest.outcome.result,
+        "error": None if newest is None else _error(newest),
+        "createdAt": iso(value.asked_at),
+        "updatedAt": None if newest is None else iso(newest.ended_at or newest.sent_at),
+    }
+
+
+def attempt_with_task(value: Attempt) -> dict[str, Any]:
+    """One attempt for whoever holds a reference to it."""
+    message = value.message
+    return {
+        **attempt(value),
+        "taskId": value.attempt_id,
+        "taskDefinitionId": message.task_id,
+        "taskStatus": task_status(value),
+        "name": message.name,
+        "sessionId": message.session_id,
+        "workflowId": message.workflow_id,
+        "payload": message.parameters,
+        "result": None if value.outcome is None else value.outcome.result,
+    }
+
+
+def triggered(value: Session) -> dict[str, Any]:
+    """The answer to a trigger; the wording is the original's."""
+    return {
+        "sessionId": value.session_id,
+        "workflowId": value.workflow_id,
+        "message": (
+            "Workflow triggered but has no tasks."
+            if value.machine_arn is None
+            else "Workflow triggered successfully"
+        ),
+    }
+
+
+def session(value: Session) -> dict[str, Any]:
+    """A session without its tasks."""
+    return {
+        "sessionId": value.session_id,
+        "workflowId": value.workflow_id,
+        "workflowVersion": value.workflow_version or None,
+        "agentId": value.agent_id,
+        "status": value.status,
+        "startTime": iso(value.start_time),
+        "last_updated_time": iso(value.last_updated_time),
+        "endTime": iso(value.end_time),
+        "metadata": value.metadata,
+        "input": json.loads(value.execution_input)["input"],
+        "result": value.result,
+        "error": None if value.error is None else value.error.model_dump(by_alias=True),
+    }
+
+
+def session_with_tasks(view: SessionView) -> dict[str, Any]:
+    tasks = [task(one, view.attempts) for one in view.tasks]
+    return {**session(view.session), "tasks": tasks}
+
+
+def workflow(value: WorkflowVersion) -> dict[str, Any]:
+    return {
+        "workflowId": value.workflow_id,
+        "version": value.version,
+        "name": value.name,
+        "label": value.label,
+        "description": value.description,
+        "hash": value.content_hash,
+        "createdAt": iso(value.created_at),
+    }
+
+
+def workflow_with_template(value: WorkflowVersion) -> dict[str, Any]:
+    return {**workflow(value), "template": value.template}
+
+
+def dead_letter(value: DeadLetter) -> dict[str, Any]:
+    return {
+        "deadLetterId": value.dead_letter_id,
+        "recordedAt": iso(value.recorded_at),
+        "reason": value.reason,
+        "receiveCount": value.receive_count,
+        "sessionId": value.session_id,
+        "workflowId": value.workflow_id,
+        "taskDefinitionId": value.task_id,
+        "attemptId": value.attempt_id,
+        "agentId": value.agent_id,
+    }
+
+
+def dead_letter_with_body(value: DeadLetter) -> dict[str, Any]:
+    return {**dead_letter(value), "body": value.body}
+
+
+def _outcome(value: Attempt) -> str | None:
+    if value.outcome is None:
+        return "superseded" if value.superseded else None
+    return "completed" if value.outcome.succeeded else "failed"
+
+
+def _error(value: Attempt) -> dict[str, str] | None:
+    if value.outcome is None or value.outcome.error_code is None:
+        return None
+    return {"code": value.outcome.error_code, "message": value.outcome.message}
