@@ -15,7 +15,7 @@ EVENT ?= tests/events/$(FUNCTION).json
 	lint-code lint-format lint-types lint-imports lint-template lint-rules invoke start-api clean
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 		awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 install: ## Make .venv with everything in it; PYTHON chooses the Python
@@ -53,7 +53,7 @@ lint-template: install
 	$(sam) validate --lint --region us-east-1
 
 lint-rules: install
-	cfn-lint --append-rules infra/lint --include-checks I --template template.yaml
+	PYTHONPATH=. cfn-lint --append-rules infra/lint --include-checks I --template template.yaml
 
 format: install ## Format the code
 	ruff check --fix .
