@@ -1,7 +1,7 @@
 """What templates promise, as data: a template, what agents do, and how the session ends.
 
-Every interpreter that runs compiled definitions runs these: moto in the integration tests, the local
-stack in the end-to-end tests. `workflow_runs` plays them.
+Every interpreter that runs compiled definitions runs these: moto in the integration tests, the
+local stack in the end-to-end tests. `workflow_runs` plays them.
 """
 
 from __future__ import annotations
@@ -106,7 +106,13 @@ CASES = [
                 "agentCapability": "absent",
                 "parameters": {
                     "severity": "high",
-                    "nested": [{"all": {"severity": "high", "quote": QUOTES}}, "plain", 5, None, True],
+                    "nested": [
+                        {"all": {"severity": "high", "quote": QUOTES}},
+                        "plain",
+                        5,
+                        None,
+                        True,
+                    ],
                 },
             },
             {"taskId": "close", "agentId": SESSION_AGENT, "parameters": {"both": ["high", 1]}},
@@ -149,7 +155,12 @@ CASES = [
             """
         ),
         agents={
-            "a": [Fails("InvalidResult"), Fails("AgentError"), Fails("AgentTimeout"), {"at": "last"}]
+            "a": [
+                Fails("InvalidResult"),
+                Fails("AgentError"),
+                Fails("AgentTimeout"),
+                {"at": "last"},
+            ]
         },
         sent=[{"retry": n} for n in range(4)],
         output={"at": "last"},
@@ -214,7 +225,10 @@ CASES = [
             """
         ),
         agents={"a": [{"text": "t"}], "b#1": ["b"]},
-        sent=[{"taskId": "a"}, {"taskId": "b", "route": 1, "parameters": {"code": "ExpressionError"}}],
+        sent=[
+            {"taskId": "a"},
+            {"taskId": "b", "route": 1, "parameters": {"code": "ExpressionError"}},
+        ],
         output="b",
     ),
     Case(
@@ -469,7 +483,11 @@ CASES = [
             *(
                 {"taskId": task, "parameters": {"a": n}}
                 for task, n in (
-                    ("größe", 1), ("任务 1", 2), ("sum", 3), ("step_2d_1", 5), ("1st/step?", 6),
+                    ("größe", 1),
+                    ("任务 1", 2),
+                    ("sum", 3),
+                    ("step_2d_1", 5),
+                    ("1st/step?", 6),
                 )
             ),
         ],
@@ -508,7 +526,12 @@ CASES = [
         sent=[
             {
                 "parameters": {
-                    "a": 2, "b": [1], "c": 'x "y" / \\ é', "d": None, "e": [[]], "new": QUOTES,
+                    "a": 2,
+                    "b": [1],
+                    "c": 'x "y" / \\ é',
+                    "d": None,
+                    "e": [[]],
+                    "new": QUOTES,
                 }
             },
             {"parameters": {"a": 1}},
@@ -567,7 +590,9 @@ CASES = [
     ),
     Case(
         "the session itself can be read",
-        template("- {taskId: a, parameters: {v: '{% $session.workflowVersion %}', s: '{% $session %}'}}"),
+        template(
+            "- {taskId: a, parameters: {v: '{% $session.workflowVersion %}', s: '{% $session %}'}}"
+        ),
         agents={"a": [1]},
         sent=[
             {

@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ class _Agents:
 
 
 def _with_short_backstops(definition: str, case: Case) -> str:
-    """A task that no one answers ends by its state's timeout, which is minutes: make it a second."""
+    """A task that no one answers ends by its state's timeout: a second instead of minutes."""
     machine = json.loads(definition)
     for task, answers in case.agents.items():
         if any(isinstance(answer, Silent) for answer in answers):
@@ -106,7 +107,11 @@ def _ended(sfn: SFNClient, execution: str, messages: list[dict[str, Any]]) -> Ru
         output=None if output is None else json.loads(output),
         error=found.get("error"),
         cause=found.get("cause"),
-        entered=[e["stateEnteredEventDetails"]["name"] for e in history if "stateEnteredEventDetails" in e],
+        entered=[
+            e["stateEnteredEventDetails"]["name"]
+            for e in history
+            if "stateEnteredEventDetails" in e
+        ],
         messages=messages,
     )
 
@@ -120,7 +125,9 @@ def faults(case: Case, run: Run) -> list[str]:
         found.append(f"output {run.output!r}, not {case.output!r}")
     if case.status == "FAILED" and (run.error, run.cause) != (case.error, case.cause):
         found.append(f"error {run.error!r}, {run.cause!r}")
-    sent = [_part(message, wanted) for message, wanted in zip(run.messages, case.sent, strict=False)]
+    sent = [
+        _part(message, wanted) for message, wanted in zip(run.messages, case.sent, strict=False)
+    ]
     if len(run.messages) != len(case.sent) or sent != list(case.sent):
         shown = [(m["taskId"], m["route"], m["retry"]) for m in run.messages]
         found.append(f"messages {sent}, not {list(case.sent)}; all: {shown}")
@@ -132,5 +139,5 @@ def faults(case: Case, run: Run) -> list[str]:
     return found
 
 
-def _part(message: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def _part(message: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {key: message.get(key, "absent") for key in wanted}

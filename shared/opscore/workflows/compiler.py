@@ -128,7 +128,7 @@ class _Compiler:
                 return self._fixed_result(task, result)
 
     def _fixed_result(self, task: Task, result: Payload) -> dict[str, State]:
-        value = _whole(result, _caught_names(task))
+        value = _whole(result, _in_catch(task))
         if task.next_task is not None:
             assign = {result_variable(task.id): value} if task.id in self._read else {}
             catcher = Catcher(("States.ALL",), task.next_task, assign)
@@ -160,14 +160,14 @@ class _Compiler:
             "sessionId": f"{{% {_EXECUTION}.Name %}}",
             "workflowId": self._workflow.id,
             "taskId": task.id,
-            "name": _asl(task.name, _names),
+            "name": _asl(task.name, _plain),
             "route": number,
             "retry": "{% $states.context.State.RetryCount %}",
             "sessionAgentId": f"{{% {_SESSION}.agentId %}}",
             "parameters": self._parameters(task, route),
-            "timeout": _asl(task.timeout, _names),
-            "waitTimeout": _asl(task.wait_timeout, _names),
-            "priority": _asl(task.priority, _names),
+            "timeout": _asl(task.timeout, _plain),
+            "waitTimeout": _asl(task.wait_timeout, _plain),
+            "priority": _asl(task.priority, _plain),
             "index": [],
         }
         if route.agent_id is None and route.agent_capability is None:
@@ -178,7 +178,7 @@ class _Compiler:
             "heartbeat": task.heartbeat,
         }
         given = {key: value for key, value in optional.items() if value is not None}
-        return message | {key: _asl(value, _names) for key, value in given.items()}
+        return message | {key: _asl(value, _plain) for key, value in given.items()}
 
     def _parameters(self, task: Task, route: Route) -> Any:
         """The route's parameters.
@@ -188,8 +188,8 @@ class _Compiler:
         """
         first = task is self._workflow.tasks[0]
         if not first or own_expressions(task) or route_expressions(route):
-            return _asl(route.parameters, _names)
-        own = _literal(_asl(route.parameters, _names))
+            return _asl(route.parameters, _plain)
+        own = _literal(_asl(route.parameters, _plain))
         return f'{{% $type({_INPUT}) = "object" ? $merge([{own}, {_INPUT}]) : {own} %}}'
 
 
@@ -205,14 +205,21 @@ def _names(reference: Reference) -> str:
             return f"${result_variable(reference.task or '')}"
 
 
-def _caught_names(task: Task) -> Callable[[Reference], str]:
-    """Names inside a Catch, where the error is at hand and its variable not yet set."""
+def _plain(expression: Expression) -> str:
+    return expression.rewritten(_names)
+
+
+def _in_catch(task: Task) -> Callable[[Expression], str]:
+    """Sources inside a Catch, where the error is at hand and its variable not yet set."""
     error = f'{{"code": {_CODE}, "message": {_MESSAGE}, "taskId": {_literal(task.id)}}}'
 
-    def name_of(reference: Reference) -> str:
-        return f"({error})" if reference.name is Name.ERROR else _names(reference)
+    def source_of(expression: Expression) -> str:
+        source = expression.rewritten(_names)
+        if all(reference.name is not Name.ERROR for reference in expression.references):
+            return source
+        return f"(${ERROR_VARIABLE} := {error}; {source})"
 
-    return name_of
+    return source_of
 
 
 def _error_variable(task: Task) -> dict[str, Any]:
@@ -220,25 +227,25 @@ def _error_variable(task: Task) -> dict[str, Any]:
     return {ERROR_VARIABLE: error}
 
 
-def _asl(payload: Payload, name_of: Callable[[Reference], str]) -> Any:
+def _asl(payload: Payload, source_of: Callable[[Expression], str]) -> Any:
     """A payload as Step Functions takes it, inside an object."""
     match payload:
         case Expression():
-            return f"{{% {payload.rewritten(name_of)} %}}"
+            return f"{{% {source_of(payload)} %}}"
         case Mapping():
-            return {key: _asl(value, name_of) for key, value in payload.items()}
+            return {key: _asl(value, source_of) for key, value in payload.items()}
         case tuple():
-            return [_asl(item, name_of) for item in payload]
+            return [_asl(item, source_of) for item in payload]
         case _:
             return payload
 
 
-def _whole(payload: Payload, name_of: Callable[[Reference], str]) -> Any:
+def _whole(payload: Payload, source_of: Callable[[Expression], str]) -> Any:
     """A payload that is all of an output or a variable.
 
     What is no object becomes an expression: interpreters disagree on bare values there.
     """
-    value = _asl(payload, name_of)
+    value = _asl(payload, source_of)
     if isinstance(payload, Mapping) or expressions(payload):
         return value
     return f"{{% {_literal(value)} %}}"
@@ -268,7 +275,7 @@ def _backstop(task: Task) -> int | str:
 
 
 def _operand(seconds: Seconds) -> str:
-    return f"({seconds.rewritten(_names)})" if isinstance(seconds, Expression) else str(seconds)
+    return f"({_plain(seconds)})" if isinstance(seconds, Expression) else str(seconds)
 
 
 def _retriers(rules: tuple[RetryRule, ...]) -> tuple[Retrier, ...]:

@@ -16,8 +16,8 @@ def is_expression(text: str) -> bool:
     return len(text) >= len(OPEN + CLOSE) and text.startswith(OPEN) and text.endswith(CLOSE)
 
 
-def check_text(text: str, place: Place, report: Report) -> None:
-    """Find what looks like an expression in plain text, and is none."""
+def check_text(text: str, place: Place, report: Report) -> bool:
+    """Find what looks like an expression in plain text, and is none; False refuses the text."""
     stripped = text.strip()
     if stripped.startswith(OPEN) or stripped.endswith(CLOSE):
         report.error(
@@ -25,13 +25,15 @@ def check_text(text: str, place: Place, report: Report) -> None:
             f"an expression stands between '{OPEN}' and '{CLOSE}', and one of them is missing",
             place,
         )
-    elif OPEN in text and CLOSE in text:
+        return False
+    if OPEN in text and CLOSE in text:
         report.warn(
             Code.EXPRESSION_IN_TEXT,
             f"'{OPEN}' inside a longer text is not evaluated",
             place,
             "make the whole text one expression: \"{% 'text ' & $input.x %}\"",
         )
+    return True
 
 
 def read_expression(node: Scalar, path: str, report: Report) -> Expression:
@@ -51,4 +53,20 @@ def read_expression(node: Scalar, path: str, report: Report) -> Expression:
         at = exact.moved(max(fault.offset - 1, 0)) if exact and fault.offset is not None else place
         report.error(Code.EXPRESSION_SYNTAX, f"the expression is wrong: {fault}", at, fault.hint)
         return Expression(source, (), place)
-    return Expression(source, find_references(tree, source, exact, place, report), place)
+    references = find_references(tree, source, exact, place, report)
+    expression = Expression(source, references, place)
+    if "%" in source and not _stays_in_results(expression):
+        message = "the parent operator % leads out of a task's result"
+        report.error(Code.EXPRESSION_SYNTAX, message, place)
+    return expression
+
+
+def _stays_in_results(expression: Expression) -> bool:
+    """Whether it parses with variables in place of `$tasks.<id>`, which is a path of two steps."""
+    from opscore.workflows import jsonata_tree
+
+    try:
+        jsonata_tree.parse(expression.rewritten(lambda _: "$result"))
+    except jsonata_tree.SyntaxFault:
+        return False
+    return True

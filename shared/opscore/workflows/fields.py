@@ -153,7 +153,8 @@ def read_text(field: Field, longest: int = 256) -> str:
         field.wrong_type("text")
     if is_expression(node.text):
         field.fail(Code.NO_EXPRESSION_HERE, f"{field.name} can't be an expression")
-    check_text(node.text, field.place, field.report)
+    if not check_text(node.text, field.place, field.report):
+        raise Unreadable
     if not 1 <= len(node.text) <= longest:
         field.fail(Code.BAD_VALUE, f"{field.name} must have 1 to {longest} characters")
     return node.text

@@ -17,11 +17,11 @@ _LONGEST_QUEUE_URL = f"https://sqs.ap-southeast-1.amazonaws.com/123456789012/{'q
 
 
 def check_limits(workflow: Workflow, report: Report) -> None:
-    """Find what could not run to its end. The definition is made only if nothing else is wrong."""
-    for task in workflow.tasks:
-        _check_times(workflow, task, report)
+    """Find what could not run to its end, in a workflow that nothing else is wrong with."""
     if report.errors or not workflow.tasks:
         return
+    for task in workflow.tasks:
+        _check_times(workflow, task, report)
     place = Place("tasks")
     events = longest_way(workflow, _events)
     if events is not None and events + _EXECUTION_EVENTS > MAX_EVENTS:

@@ -145,7 +145,7 @@ class Builder:
         """Repeat an anchored value; it weighs what it would if it were written out."""
         node = self._anchors.get(name)
         if node is None:
-            self._refuse(Code.YAML_FEATURE, f"alias '*{name}' stands inside its own anchor", place)
+            self._refuse(Code.YAML_FEATURE, f"no anchor ends before alias '*{short(name)}'", place)
         if len(self._open) + node.depth > MAX_DEPTH:
             self._refuse(Code.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels", place)
         self._grow(node.weight, place)

@@ -284,7 +284,7 @@ def _read_jitter(field: Field) -> bool:
 def _read_errors(field: Field) -> tuple[str, ...]:
     items = (field,) if field.entries() is None and field.items() is None else field.items()
     if not items:
-        field.wrong_type("a list of error names")
+        field.fail(Code.BAD_VALUE, "errors names no error")
     errors = tuple(error for item in items if (error := attempt(item, _read_error, None)))
     if ALL_ERRORS in errors and len(items) > 1:
         field.fail(Code.RULE_ORDER, f"{ALL_ERRORS} stands alone in its rule")

@@ -1,7 +1,7 @@
 """YAML text to a tree, event by event, so that hostile text is refused as early as it shows.
 
-Plain scalars mean what YAML 1.2's core schema says, not PyYAML's 1.1: `no` and `on` are text, a date
-is text, and so is `12:30`.
+Plain scalars mean what YAML 1.2's core schema says, not PyYAML's 1.1: `no` and `on` are text, a
+date is text, and so is `12:30`.
 """
 
 from __future__ import annotations

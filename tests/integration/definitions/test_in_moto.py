@@ -1,4 +1,4 @@
-"""Every compiled definition runs to the outcome that its template promises, in moto's interpreter."""
+"""Every compiled definition runs to the outcome that its template promises."""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import boto3
+import pytest
 from jsonata.jsonata import Jsonata
 from moto import mock_aws
 from moto.core.responses import EmptyResult
@@ -29,7 +30,6 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 )
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
-from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_callback as callback,
 )
@@ -38,30 +38,20 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.jsonata import jsonata
 from moto.stepfunctions.responses import StepFunctionResponse
 
-Undo = Callable[[], None]
-
 
 @contextmanager
 def mended_moto(sleep_scale: float = 0.01) -> Iterator[None]:
-    """mock_aws with an interpreter that does as AWS does; Retry sleeps take `sleep_scale` of theirs."""
-    undo = [fix() for fix in _FIXES]
-    undo.append(_scaled_sleeps(sleep_scale))
-    boto3.DEFAULT_SESSION = None  # a session made before has clients that moto does not see
-    try:
+    """mock_aws with an interpreter that does as AWS does, but sleeps `sleep_scale` of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for fix in _FIXES:
+            fix(patch)
+        _scaled_sleeps(patch, sleep_scale)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # moto does not see clients made before it
         with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
             yield
-    finally:
-        for take_back in reversed(undo):
-            take_back()
 
 
-def _replace(owner: Any, name: str, value: Any) -> Undo:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    return lambda: setattr(owner, name, before)
-
-
-def _scaled_sleeps(scale: float) -> Undo:
+def _scaled_sleeps(patch: pytest.MonkeyPatch, scale: float) -> None:
     """Retry sleeps as long as on AWS: too long for tests."""
 
     class _Time:
@@ -69,10 +59,10 @@ def _scaled_sleeps(scale: float) -> Undo:
         def sleep(seconds: float) -> None:
             time.sleep(seconds * scale)
 
-    return _replace(retrier_decl, "time", _Time)
+    patch.setattr(retrier_decl, "time", _Time)
 
 
-def _jsonata_without_a_jvm() -> Undo:
+def _jsonata_without_a_jvm(patch: pytest.MonkeyPatch) -> None:
     """JSONata is evaluated by a Java library, through a bridge that moto does not ship."""
 
     def evaluate(source: str) -> Any:
@@ -81,10 +71,10 @@ def _jsonata_without_a_jvm() -> Undo:
         except Exception as error:
             raise jsonata.JSONataException("UNKNOWN", str(error)) from error
 
-    return _replace(jsonata, "_eval_jsonata", evaluate)
+    patch.setattr(jsonata, "_eval_jsonata", evaluate)
 
 
-def _new_token_per_attempt() -> Undo:
+def _new_token_per_attempt(patch: pytest.MonkeyPatch) -> None:
     """A retried callback task keeps its token, and so gets its previous failure again at once."""
     service = callback.StateTaskServiceCallback
     before = service._eval_execution
@@ -95,10 +85,10 @@ def _new_token_per_attempt() -> Undo:
             env.callback_pool_manager.add(context.update_task_token())
         return before(self, env)
 
-    return _replace(service, "_eval_execution", eval_execution)
+    patch.setattr(service, "_eval_execution", eval_execution)
 
 
-def _cause_of_failures() -> Undo:
+def _cause_of_failures(patch: pytest.MonkeyPatch) -> None:
     """SendTaskFailure drops the cause."""
 
     def send_task_failure(self: Any) -> Any:
@@ -109,10 +99,10 @@ def _cause_of_failures() -> Undo:
         )
         return EmptyResult()
 
-    return _replace(StepFunctionResponse, "send_task_failure", send_task_failure)
+    patch.setattr(StepFunctionResponse, "send_task_failure", send_task_failure)
 
 
-def _output_is_json() -> Undo:
+def _output_is_json(patch: pytest.MonkeyPatch) -> None:
     """DescribeExecution gives an output that is a string without its quotes."""
     before = StepFunctionResponse.describe_execution
 
@@ -120,25 +110,24 @@ def _output_is_json() -> Undo:
         execution = self.stepfunction_backend.describe_execution(self._get_param("executionArn"))
         answer = before(self)
         if isinstance(getattr(execution, "output", None), str):
-            answer._result["output"] = json.dumps(execution.output)
+            cast("dict[str, Any]", answer._result)["output"] = json.dumps(execution.output)
         return answer
 
-    return _replace(StepFunctionResponse, "describe_execution", describe_execution)
+    patch.setattr(StepFunctionResponse, "describe_execution", describe_execution)
 
 
-def _strings_in_variables() -> Undo:
+def _strings_in_variables(patch: pytest.MonkeyPatch) -> None:
     """String variables are put between quotes without escaping what is in them."""
 
     def declare(bindings: dict[str, Any]) -> str:
         values = ((k, json.dumps(v, ensure_ascii=False, default=str)) for k, v in bindings.items())
         return "".join(f"{name}:={value};" for name, value in values)
 
-    name = "encode_jsonata_variable_declarations"
-    undo = [_replace(module, name, declare) for module in (jsonata, variable_store, states)]
-    return lambda: [take_back() for take_back in undo] and None
+    for module in (jsonata, variable_store, states):
+        patch.setattr(module, "encode_jsonata_variable_declarations", declare)
 
 
-def _expression_errors_can_be_caught() -> Undo:
+def _expression_errors_can_be_caught(patch: pytest.MonkeyPatch) -> None:
     """A failing expression is States.Runtime, which nothing can catch or tell apart."""
     before = StringJSONata._eval_body
 
@@ -153,26 +142,11 @@ def _expression_errors_can_be_caught() -> Undo:
                     env=env,
                     error_name=name,
                     event_type=HistoryEventType.EvaluationFailed,
-                    event_details=EventDetails(evaluationFailedEventDetails=details),
+                    event_details=cast("EventDetails", {"evaluationFailedEventDetails": details}),
                 )
             ) from error
 
-    return _replace(StringJSONata, "_eval_body", eval_body)
-
-
-def _retries_start_afresh() -> Undo:
-    """A state that a loop enters again goes on with the retries it had left."""
-    before = ExecutionState._eval_body
-
-    def eval_body(self: Any, env: Any) -> Any:
-        for retrier in self.retry.retriers if self.retry else ():
-            parts = (retrier.max_attempts, retrier.interval_seconds, retrier.backoff_rate)
-            keys = [part.heap_key for part in parts]
-            for key in [k for k in env.heap if any(part in k for part in keys)]:
-                del env.heap[key]
-        return before(self, env)
-
-    return _replace(ExecutionState, "_eval_body", eval_body)
+    patch.setattr(StringJSONata, "_eval_body", eval_body)
 
 
 _FIXES = (
@@ -182,5 +156,4 @@ _FIXES = (
     _output_is_json,
     _strings_in_variables,
     _expression_errors_can_be_caught,
-    _retries_start_afresh,
 )
