@@ -54,12 +54,12 @@ def unbind(*names: str) -> None:
 
 def note(message: str, **fields: Any) -> None:
     """One line of what happened."""
-    logger().info(message, extra=fields)
+    logger().info(message, extra=fields, stacklevel=3)
 
 
 def warn(message: str, **fields: Any) -> None:
     """One line of what went wrong and was handled."""
-    logger().warning(message, extra=fields)
+    logger().warning(message, extra=fields, stacklevel=3)
 
 
 def count(name: str, value: float = 1, *, unit: str = "Count") -> None:

@@ -35,7 +35,7 @@ class Session(Model):
     session_id: str
     workflow_id: str
     workflow_version: int
-    machine_arn: str | None
+    machine_arn: str | None = None
     agent_id: str | None = None
     status: SessionStatus = SessionStatus.STARTED
     start_time: int

@@ -71,7 +71,7 @@ class LastWord(Model):
     """How the newest attempt of a task ended, and with whom; read by the next attempt."""
 
     attempt_id: str
-    agent_id: str | None
+    agent_id: str | None = None
     outcome: Outcome
 
 

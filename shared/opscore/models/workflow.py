@@ -19,7 +19,7 @@ class WorkflowVersion(Model):
     label: str
     description: str = ""
     content_hash: str
-    machine_arn: str | None
+    machine_arn: str | None = None
     template: dict[str, JsonValue]
     created_at: int
     rev: int = 0

@@ -8,7 +8,6 @@ nesting) comes back as it came, which DynamoDB's own types do not promise.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
@@ -49,11 +48,11 @@ def encode(value: BaseModel) -> dict[str, Scalar]:
 
 def decode(model: type[M], item: Item) -> M:
     """The model of an item; attributes that it does not know are left out."""
-    values: Mapping[str, Any] = {
-        alias: item[alias] if plain else json.loads(str(item[alias]))
-        for alias, plain in _fields(model).values()
-        if item.get(alias) is not None
-    }
+    values: dict[str, Any] = {}
+    for alias, plain in _fields(model).values():
+        stored = item.get(alias)
+        if stored is not None:
+            values[alias] = stored if plain else json.loads(str(stored))
     return model.model_validate(values)
 
 

@@ -17,7 +17,7 @@ from opscore.models.messages import (
     WakeMessage,
 )
 from opscore.models.outcome import Outcome, TaskError
-from opscore.models.task import Attempt, AttemptStatus
+from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import bind, warn
 from opscore.ports import Clock, ConditionFailed, Queue, Store
 from opscore.records.agents import Agents

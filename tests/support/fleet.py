@@ -1,0 +1,221 @@
+"""The services over fakes, wired as bootstrap wires them over AWS; and words to drive them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+from opscore.lifecycle.sessions import FINAL
+from opscore.models.agent import Agent, Report
+from opscore.models.messages import Message, TaskMessage
+from opscore.models.session import Session, SessionStatus
+from opscore.models.task import Attempt, Task
+from opscore.ports import Machines, Store, Tokens
+from opscore.records import keys
+from opscore.records.agents import Agents
+from opscore.records.codec import decode
+from opscore.records.dead_letters import DeadLetters
+from opscore.records.sessions import Sessions
+from opscore.records.tasks import Tasks
+from opscore.records.waiting import Waiting
+from opscore.records.workflows import Workflows
+from opscore.services.agents import AgentService, Registration
+from opscore.services.candidates import Candidates
+from opscore.services.dead_letters import DeadLetterService
+from opscore.services.dispatch import Dispatcher, Envelope, NotNow
+from opscore.services.handover import Handover
+from opscore.services.outcomes import Outcomes
+from opscore.services.own_word import OwnWord
+from opscore.services.parking import Parking
+from opscore.services.recording import Recording
+from opscore.services.reports import Reports
+from opscore.services.sessions import SessionService
+from opscore.services.sweeping import Sweeper
+from opscore.services.wakeups import Wakeups
+from opscore.services.workflows import WorkflowService
+from tests.support.memory import (
+    ManualClock,
+    MemoryMachines,
+    MemoryQueue,
+    MemoryStore,
+    MemoryTokens,
+    MemoryTransport,
+)
+
+DRAIN_SECONDS = 300
+COOLDOWN_SECONDS = 5
+
+
+@dataclass
+class Fleet:
+    """A deployment in memory."""
+
+    store: Store = field(default_factory=MemoryStore)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    tokens: Tokens = field(default_factory=MemoryTokens)
+    machines: Machines = field(default_factory=MemoryMachines)
+    transport: MemoryTransport = field(default_factory=MemoryTransport)
+    clock: ManualClock = field(default_factory=ManualClock)
+    shards: int = 2
+
+    def __post_init__(self) -> None:
+        store, clock, queue = self.store, self.clock, self.queue
+        self.agent_records = Agents(store, self.shards)
+        self.task_records = Tasks(store, 400)
+        self.session_records = Sessions(store, 400)
+        self.waiting = Waiting(store, self.shards)
+        self.letters = DeadLetters(store, 400)
+        versions = Workflows(store)
+        self.wakeups = Wakeups(self.waiting, queue, clock)
+        self.outcomes = Outcomes(
+            store, self.agent_records, self.task_records, self.waiting, self.tokens, self.wakeups,
+            clock, drain_ms=DRAIN_SECONDS * 1000,
+        )  # fmt: skip
+        self.agents = AgentService(
+            store, self.agent_records, self.task_records, self.outcomes, self.wakeups, clock,
+            cooldown_ms=COOLDOWN_SECONDS * 1000,
+        )  # fmt: skip
+        self.reports = Reports(
+            store, self.agent_records, self.task_records, self.outcomes, self.wakeups, clock,
+            cooldown_ms=COOLDOWN_SECONDS * 1000, history_days=30,
+        )  # fmt: skip
+        self.recording = Recording(
+            store, self.session_records, self.task_records, self.outcomes, self.machines, clock
+        )
+        self.workflows = WorkflowService(store, versions, self.machines, "queue-url", clock)
+        self.sessions = SessionService(
+            store, self.session_records, self.task_records, self.workflows, versions,
+            self.machines, queue, self.recording, clock,
+        )  # fmt: skip
+        self.own_word = OwnWord(store, self.task_records, self.outcomes, clock)
+        self.dead_letters = DeadLetterService(
+            store, self.letters, self.task_records, self.outcomes, clock
+        )
+        candidates = Candidates(self.agent_records, self.waiting, clock)
+        handover = Handover(
+            store, self.agent_records, self.task_records, self.waiting, queue, self.outcomes,
+            self.wakeups, lambda _: self.transport, clock, drain_ms=DRAIN_SECONDS * 1000,
+        )  # fmt: skip
+        parking = Parking(store, self.task_records, self.waiting, clock)
+        self.dispatcher = Dispatcher(
+            store, self.agent_records, self.task_records, queue, candidates, parking, handover,
+            self.outcomes, self.wakeups, clock,
+        )  # fmt: skip
+        self.sweeper = Sweeper(
+            store, self.task_records, self.waiting, queue, self.dispatcher, self.outcomes,
+            self.recording, clock, shards=self.shards,
+        )  # fmt: skip
+        self._numbers = itertools.count(1)
+
+    # ---- words
+
+    def agent(
+        self, agent_id: str, *capabilities: str, state: str | None = "idle", **more: Any
+    ) -> Agent:
+        """Register an agent and, unless told otherwise, have it report idle."""
+        registration = Registration(
+            agent_id=agent_id,
+            agent_name=agent_id,
+            version="1",
+            capabilities=capabilities or ("work",),
+            contact_endpoint=f"http://{agent_id}.example/run",
+            **more,
+        )
+        self.agents.register(registration)
+        if state is not None:
+            self.says(agent_id, state)
+        return self.agents.get(agent_id)
+
+    def says(
+        self,
+        agent_id: str,
+        state: str,
+        details: dict[str, Any] | None = None,
+        *,
+        at: int | None = None,
+    ) -> None:
+        """A report; `at` in milliseconds of the agent's clock, ours by default."""
+        details = details or {}
+        attempt_id, fence = None, None
+        if "opscore_task_id" in details:
+            attempt_id, _, number = details["opscore_task_id"].rpartition(".")
+            fence = int(number)
+        if at is None:
+            self.clock.forward(0.001)
+            at = self.clock()
+        self.reports.take(
+            agent_id,
+            Report(
+                state=state, at=at * 1000, timestamp=str(at), details=details,
+                attempt_id=attempt_id, fence=fence,
+            ),
+        )  # fmt: skip
+
+    def session(self, session_id: str = "s1", **more: Any) -> Session:
+        """A session on record that runs, without a machine behind it."""
+        session = Session(
+            session_id=session_id, workflow_id="wf", workflow_version=1, machine_arn=None,
+            status=SessionStatus.RUNNING, start_time=self.clock(), last_updated_time=self.clock(),
+            execution_input='{"input":{},"session":{}}',
+        ).replace(**more)  # fmt: skip
+        self.store.write(self.session_records.put(session))
+        return session
+
+    def message(self, token: str | None = None, **more: Any) -> TaskMessage:
+        """A task message of session s1, whose session is made if there is none."""
+        values = {
+            "token": token or f"token-{next(self._numbers)}",
+            "session_id": "s1",
+            "workflow_id": "wf",
+            "task_id": "step",
+            "name": "step",
+            "agent_capability": "work",
+            "timeout": 60,
+            "wait_timeout": 600,
+        } | more
+        if values.get("agent_id") is not None:
+            values.pop("agent_capability", None)
+        message = TaskMessage.model_validate(values)
+        if self.session_records.get(message.session_id) is None:
+            self.session(message.session_id)
+        return message
+
+    def dispatch(self, message: Message) -> None:
+        self.dispatcher.take(message, Envelope(self.clock(), 10))
+
+    def settle(self, rounds: int = 20) -> None:
+        """Dispatch what was sent without delay, and what that sends, until nothing is left.
+
+        Messages that can't be dealt with now are sent again.
+        """
+        for _ in range(rounds):
+            batch = self.queue.take(upto_delay=1)
+            if not batch:
+                return
+            for message in batch:
+                try:
+                    self.dispatch(message)
+                except NotNow:
+                    self.queue.send(message, delay_seconds=2)
+        raise AssertionError("messages keep coming")
+
+    # ---- looks
+
+    def attempt(self, message: TaskMessage) -> Attempt:
+        found = self.task_records.attempt(message.attempt_id)
+        assert found is not None
+        return found
+
+    def task(self, message: TaskMessage) -> Task:
+        item = self.store.get(keys.task(message.session_id, message.task_key))
+        assert item is not None
+        return decode(Task, item)
+
+    def reference(self, message: TaskMessage) -> str:
+        """What the agent that holds the task was given as opscore_task_id."""
+        return f"{message.attempt_id}.{self.attempt(message).fence}"
+
+
+def is_final(session: Session) -> bool:
+    return session.status in FINAL
