@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from textwrap import dedent
 from typing import Any
 
+from opscore.workflows.shipped import SAMPLE_WORKFLOW_ID, SINGLE_TASK_ID, shipped_source
+
 SESSION_AGENT = "agent-of-the-session"
 
 
@@ -655,5 +657,85 @@ CASES = [
             {"timeout": 30, "waitTimeout": 5400},
         ],
         output=2,
+    ),
+    Case(
+        "the shipped sample workflow",
+        shipped_source(SAMPLE_WORKFLOW_ID) or "",
+        payload={"key": "value"},
+        agents={"step_1": [{"n": 1}], "step_2": [{"n": 2}]},
+        sent=[
+            {
+                "name": "First Step",
+                "agentCapability": "test_capability",
+                "parameters": {"message": "This is the first step.", "key": "value"},
+            },
+            {"agentCapability": "another_capability", "parameters": {"value": 123}},
+        ],
+        output={"n": 2},
+        entered=2,
+    ),
+    Case(
+        "the shipped single task with every field",
+        shipped_source(SINGLE_TASK_ID) or "",
+        payload={
+            "agentId": "bob",
+            "agentCapability": "c",
+            "name": "Look",
+            "parameters": {"n": [1]},
+            "timeout": 30,
+            "waitTimeout": 60,
+            "heartbeat": 10,
+            "priority": 0,
+        },
+        agents={"task": [1]},
+        sent=[
+            {
+                "agentId": "bob",
+                "agentCapability": "c",
+                "name": "Look",
+                "parameters": {"n": [1]},
+                "timeout": 30,
+                "waitTimeout": 60,
+                "heartbeat": 10,
+                "priority": 0,
+            }
+        ],
+        output=1,
+    ),
+    *(
+        Case(
+            f"the shipped single task with fields {how}",
+            shipped_source(SINGLE_TASK_ID) or "",
+            payload={"agentId": "bob"} | payload,
+            agents={"task": [None]},
+            sent=[
+                {
+                    "agentId": "bob",
+                    "agentCapability": None,
+                    "name": "task",
+                    "parameters": {},
+                    "timeout": 600,
+                    "waitTimeout": 3600,
+                    "heartbeat": None,
+                    "priority": 5,
+                }
+            ],
+            entered=1,
+        )
+        for how, payload in (
+            ("not given", {}),
+            (
+                "given as null",
+                {
+                    "agentCapability": None,
+                    "name": None,
+                    "parameters": None,
+                    "timeout": None,
+                    "waitTimeout": None,
+                    "heartbeat": None,
+                    "priority": None,
+                },
+            ),
+        )
     ),
 ]
