@@ -45,7 +45,7 @@ def make(scope: Scope, name: str, created: datetime, expires: datetime | None) -
 def table_of_stack(stack: str) -> str:
     """The name of the Keys table of a deployed stack."""
     # Loaded only here: it takes longer than all the rest of the command line together.
-    import boto3  # noqa: PLC0415
+    import boto3
 
     with _aws_errors():
         answer = boto3.client("cloudformation").describe_stack_resource(
@@ -56,7 +56,7 @@ def table_of_stack(stack: str) -> str:
 
 def store(key: NewKey, table: str) -> None:
     """Write a key's hash to the Keys table."""
-    import boto3  # noqa: PLC0415 - as above
+    import boto3
 
     with _aws_errors():
         boto3.client("dynamodb").put_item(
@@ -84,7 +84,7 @@ def item(key: NewKey) -> "dict[str, AttributeValueTypeDef]":
 @contextmanager
 def _aws_errors() -> Iterator[None]:
     """AWS's errors (no credentials, no region, no such stack, no right) as one line."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield

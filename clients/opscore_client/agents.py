@@ -3,7 +3,7 @@ from typing import Any, cast
 
 from opscore_client.http import Http, route
 from opscore_client.listing import Listing
-from opscore_client.types import Agent, AgentState, JsonObject
+from opscore_client.types import Agent, AgentState, HistoryEntry, JsonObject
 
 
 class Agents:
@@ -54,6 +54,6 @@ class Agents:
         path = route("agent", agent_id, "state")
         return self._http.call("POST", path, json=body, idempotent=True)
 
-    def history(self, agent_id: str) -> Listing[AgentState]:
+    def history(self, agent_id: str) -> Listing[HistoryEntry]:
         """What an agent has said, newest first."""
         return Listing(self._http, route("agent", agent_id, "state", "history"), {})

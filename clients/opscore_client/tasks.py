@@ -1,8 +1,9 @@
+import uuid
 from typing import Any, cast
 
 from opscore_client.http import Http, route
 from opscore_client.listing import Listing
-from opscore_client.types import DeadLetter, JsonObject, Task, Triggered
+from opscore_client.types import AttemptWithTask, DeadLetter, JsonObject, Triggered
 
 
 class Tasks:
@@ -15,13 +16,23 @@ class Tasks:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def start(self, **request: Any) -> Triggered:
-        """Run one task without a template; fields as the API spells them (agentCapability, …)."""
-        return cast("Triggered", self._http.call("POST", route("task"), json=request))
+    def start(self, *, idempotency_key: str | None = None, **request: Any) -> Triggered:
+        """Run one task without a template; fields as the API spells them (agentCapability, …).
 
-    def get(self, task_id: str) -> Task:
-        """One task with its attempts."""
-        return cast("Task", self._http.call("GET", route("task", task_id)))
+        Carries an idempotency key always, as `Sessions.trigger` does.
+        """
+        answer = self._http.call(
+            "POST",
+            route("task"),
+            json=request,
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            idempotent=True,
+        )
+        return cast("Triggered", answer)
+
+    def get(self, task_id: str) -> AttemptWithTask:
+        """The attempt that an agent was handed under this id."""
+        return cast("AttemptWithTask", self._http.call("GET", route("task", task_id)))
 
     def complete(
         self, task_id: str, *, result: Any = None, agent_id: str | None = None

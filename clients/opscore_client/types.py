@@ -44,6 +44,16 @@ class AgentState(TypedDict):
     timestamp: str
 
 
+class HistoryEntry(TypedDict):
+    """One report of an agent; `displayed` is false for one that came after a newer one."""
+
+    state: str
+    timestamp: str
+    details: JsonObject | None
+    receivedAt: str
+    displayed: bool
+
+
 class Attempt(TypedDict):
     """One try of a task; `route` 0 is the task's own, 1 and up its fallbacks."""
 
@@ -62,17 +72,38 @@ class Attempt(TypedDict):
 
 
 class Task(TypedDict):
-    """A step of a workflow in one session, with every try of it."""
+    """A step of a workflow in one session, with every try of it, the oldest first.
+
+    `payload`, `result` and `error` are those of the newest attempt.
+    """
 
     taskId: str
     taskDefinitionId: str
+    name: str
+    workflowId: str
+    sessionId: str
     status: str
     agentId: str | None
     retryCount: int
+    payload: Any
     attempts: list[Attempt]
     result: Any
     error: ErrorInfo | None
-    name: NotRequired[str]
+    createdAt: str
+    updatedAt: str | None
+
+
+class AttemptWithTask(Attempt):
+    """One attempt for whoever holds a reference to it; `taskId` is the attempt's id here."""
+
+    taskId: str
+    taskDefinitionId: str
+    taskStatus: str
+    name: str
+    sessionId: str
+    workflowId: str
+    payload: Any
+    result: Any
 
 
 class Session(TypedDict):
@@ -102,15 +133,16 @@ class Triggered(TypedDict):
 
 
 class Workflow(TypedDict):
-    """A workflow and its current version."""
+    """One version of a workflow; `label` is its author's, `template` only when one is read."""
 
     workflowId: str
     version: int
     name: str
-    description: NotRequired[str | None]
+    label: str
+    description: str
+    hash: str
     createdAt: str
-    updatedAt: NotRequired[str]
-    definition: NotRequired[JsonObject]
+    template: NotRequired[JsonObject]
 
 
 class Finding(TypedDict):
@@ -127,11 +159,9 @@ class Finding(TypedDict):
     path: str
 
 
-class Applied(TypedDict):
+class Applied(Workflow):
     """The answer to an upload; `changed` is false when this version existed already."""
 
-    workflowId: str
-    version: int
     changed: bool
     warnings: list[Finding]
 
@@ -145,7 +175,7 @@ class Validation(TypedDict):
 
 
 class DeadLetter(TypedDict):
-    """A task message that could not be delivered, kept for people."""
+    """A task message that could not be delivered; its `body` only when one letter is read."""
 
     deadLetterId: str
     recordedAt: str
@@ -153,6 +183,7 @@ class DeadLetter(TypedDict):
     receiveCount: int
     sessionId: str | None
     workflowId: str | None
-    taskId: str | None
-    attemptId: NotRequired[str | None]
-    agentId: NotRequired[str | None]
+    taskDefinitionId: str | None
+    attemptId: str | None
+    agentId: str | None
+    body: NotRequired[str]

@@ -2,7 +2,7 @@ from typing import cast
 
 from opscore_client.http import Http, route
 from opscore_client.listing import Listing
-from opscore_client.types import Applied, JsonObject, Validation, Workflow
+from opscore_client.types import Applied, Validation, Workflow
 
 YAML = "application/yaml"
 JSON = "application/json"
@@ -39,10 +39,12 @@ class Workflows:
         """All workflows, each with its current version."""
         return Listing(self._http, route("workflows"), {})
 
-    def get(self, workflow_id: str) -> Workflow:
-        """One workflow, with its current template."""
-        return cast("Workflow", self._http.call("GET", route("workflow", workflow_id)))
+    def get(self, workflow_id: str, version: int | None = None) -> Workflow:
+        """One version with its template; the current one by default."""
+        params = {"version": version}
+        answer = self._http.call("GET", route("workflow", workflow_id), params=params)
+        return cast("Workflow", answer)
 
-    def versions(self, workflow_id: str) -> Listing[JsonObject]:
+    def versions(self, workflow_id: str) -> Listing[Workflow]:
         """All versions of a workflow, newest first."""
         return Listing(self._http, route("workflow", workflow_id, "versions"), {})

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Final, Literal
 
-from opscore_client.types import Attempt, Session, Task
+from opscore_client.types import Attempt, JsonObject, Session, Task
+
+FIXED: Final = {"picture": "placeholder.svg"}
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,19 @@ def _fixed_result(illustrate: Task | None) -> Iterator[Check]:
 
 
 def _results_reach_parameters(tasks: dict[str, Task]) -> Iterator[Check]:
-    """Agents sum up a text they are given; given none, they return their parameters."""
-    read, shorten, publish = (_result(tasks.get(name)) for name in ("read", "shorten", "publish"))
-    handed = publish.get("echo", {})
+    """What each agent was handed is the `payload` of its task; the template says what of whom."""
+    read, shorten = _object(tasks, "read", "result"), _object(tasks, "shorten", "result")
+    handed = {name: _object(tasks, name, "payload") for name in tasks}
     text = f"{read.get('summary')} ({read.get('words')} words)"
-    # The digest's own summary is the first sentence of what it was given.
-    yield Check("read's result reached shorten", bool(read) and _begins(text, shorten))
-    yield Check("read's result reached publish", _equal(handed, "words", read, "words"))
-    yield Check("shorten's result reached publish", _equal(handed, "headline", shorten, "summary"))
-    fixed = {"picture": "placeholder.svg"}
-    yield Check("illustrate's fixed result reached publish", _equal(handed, "picture", fixed))
+    for promise, made, parameter, given in (
+        ("read's result reached shorten", read, "text", text),
+        ("read's result reached illustrate", read, "about", read.get("topWords")),
+        ("read's result reached publish", read, "words", read.get("words")),
+        ("shorten's result reached publish", shorten, "headline", shorten.get("summary")),
+        ("illustrate's fixed result reached publish", FIXED, "picture", FIXED["picture"]),
+    ):
+        to = handed.get(promise.rpartition(" ")[2], {})
+        yield Check(promise, bool(made) and given is not None and to.get(parameter) == given)
 
 
 def _attempt(task: Task | None, number: int) -> Attempt | None:
@@ -78,18 +83,6 @@ def _done(attempt: Attempt | None) -> bool:
     return attempt is not None and attempt["endedAt"] is not None and attempt["error"] is None
 
 
-def _result(task: Task | None) -> dict[str, Any]:
-    result = task["result"] if task else None
-    return result if isinstance(result, dict) else {}
-
-
-def _begins(text: str, digest: dict[str, Any]) -> bool:
-    summary = digest.get("summary")
-    return isinstance(summary, str) and summary != "" and text.startswith(summary)
-
-
-def _equal(
-    handed: dict[str, Any], name: str, made: dict[str, Any], made_name: str | None = None
-) -> bool:
-    value = made.get(made_name or name)
-    return value is not None and handed.get(name) == value
+def _object(tasks: dict[str, Task], name: str, field: Literal["payload", "result"]) -> JsonObject:
+    value = tasks[name][field] if name in tasks else None
+    return value if isinstance(value, dict) else {}

@@ -15,7 +15,7 @@ def _columns(shell: Shell) -> list[Column[DeadLetter]]:
     return [
         Column("dead letter", lambda letter: letter["deadLetterId"]),
         Column("workflow", lambda letter: letter["workflowId"]),
-        Column("task", lambda letter: letter["taskId"]),
+        Column("task", lambda letter: letter["taskDefinitionId"]),
         Column("session", lambda letter: letter["sessionId"]),
         Column("recorded", lambda letter: ago(letter["recordedAt"], shell.now)),
         Column("reason", lambda letter: letter["reason"]),

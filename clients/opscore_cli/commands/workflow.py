@@ -80,16 +80,16 @@ def show_workflow(
         {
             "workflow": workflow["workflowId"],
             "name": workflow["name"],
-            "description": workflow.get("description"),
-            "version": workflow["version"],
+            "description": workflow["description"],
+            "version": f"{workflow['version']} (its author's {workflow['label']})",
             "changed": local(workflow["createdAt"]),
         },
     )
     shell.console.print()
-    columns: list[Column[dict[str, Any]]] = [
-        Column("version", lambda version: version.get("version")),
-        Column("label", lambda version: version.get("label")),
-        Column("made", lambda version: local(version.get("createdAt"))),
+    columns: list[Column[Workflow]] = [
+        Column("version", lambda version: version["version"]),
+        Column("label", lambda version: version["label"]),
+        Column("made", lambda version: local(version["createdAt"])),
     ]
     write_rows(shell.console, columns, versions)
 

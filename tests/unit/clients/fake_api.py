@@ -4,6 +4,7 @@ It keeps what it is given (workflows, sessions, idempotency keys) and pages its 
 goes through the frames of its workflow's play, one each time it is read.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -205,7 +206,7 @@ class FakeOpsCore(BaseAdapter):
         if errors := _errors(seen.body.decode()):
             return refusal(422, "workflow_invalid", errors)
         versions = self.workflows.setdefault(workflow_id, [])
-        changed = not versions or versions[-1]["definition"] != template
+        changed = not versions or versions[-1]["template"] != template
         if changed:
             versions.append(
                 {
@@ -213,13 +214,14 @@ class FakeOpsCore(BaseAdapter):
                     "version": len(versions) + 1,
                     "name": template["name"],
                     "label": template.get("version", "1.0"),
+                    "description": "",
+                    "hash": hashlib.sha256(seen.body).hexdigest(),
                     "createdAt": "2026-11-22T10:00:00Z",
-                    "definition": template,
+                    "template": template,
                 }
             )
-        version = versions[-1]["version"]
-        body = {"workflowId": workflow_id, "version": version, "changed": changed, "warnings": []}
-        return Answer(201 if changed else 200, body)
+        shown = {name: value for name, value in versions[-1].items() if name != "template"}
+        return Answer(201 if changed else 200, {**shown, "changed": changed, "warnings": []})
 
     def _trigger(self, seen: Seen, agent_id: str | None = None) -> Answer:
         body, key = seen.json(), seen.headers.get("Idempotency-Key")
@@ -301,16 +303,24 @@ def an_agent(agent_id: str, **fields: Any) -> Json:
     }
 
 
-def a_task(step: str, attempts: Sequence[Json], status: str, result: Any = None) -> Json:
+def a_task(
+    step: str, attempts: Sequence[Json], status: str, result: Any = None, payload: Any = None
+) -> Json:
     return {
-        "taskId": f"session-1/{step}",
+        "taskId": step,
         "taskDefinitionId": step,
+        "name": step.title(),
+        "workflowId": "triage",
+        "sessionId": "session-1",
         "status": status,
         "agentId": attempts[-1]["agentId"],
         "retryCount": len(attempts) - 1,
+        "payload": payload,
         "attempts": list(attempts),
         "result": result,
         "error": attempts[-1]["error"],
+        "createdAt": attempts[0]["createdAt"],
+        "updatedAt": attempts[-1]["endedAt"],
     }
 
 
@@ -337,7 +347,7 @@ def an_attempt(
         "sentAt": None if sent is None else at(sent),
         "endedAt": None if ended is None else at(ended),
         "deadline": None,
-        "outcome": None if ended is None else ("failed" if error else "succeeded"),
+        "outcome": None if ended is None else ("failed" if error else "completed"),
         "error": error,
     }
 

@@ -9,7 +9,7 @@ LETTER = {
     "reason": "cannot reach the gateway",
     "receiveCount": 6,
     "workflowId": "triage",
-    "taskId": "collect",
+    "taskDefinitionId": "collect",
     "sessionId": "s-1",
 }
 

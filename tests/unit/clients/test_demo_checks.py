@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 READ = {"words": 40, "topWords": ["bridge"], "summary": "The bridge opens."}
 SHORTEN = {"words": 5, "topWords": ["the"], "summary": "The bridge opens."}
-PUBLISH = {"echo": {"headline": "The bridge opens.", "words": 40, "picture": "placeholder.svg"}}
+PUBLISH = {"headline": "The bridge opens.", "words": 40, "picture": "placeholder.svg"}
 
 
 def the_session() -> Json:
@@ -30,10 +30,12 @@ def the_session() -> Json:
         status="completed",
         endTime=at(10),
         tasks=[
-            a_task("read", read, "completed", READ),
-            a_task("shorten", shorten, "completed", SHORTEN),
-            a_task("illustrate", illustrate, "failed"),
-            a_task("publish", [an_attempt("t6", "agent-good", 9, 10)], "completed", PUBLISH),
+            a_task("read", read, "completed", READ, {"text": "…"}),
+            a_task(
+                "shorten", shorten, "completed", SHORTEN, {"text": "The bridge opens. (40 words)"}
+            ),
+            a_task("illustrate", illustrate, "failed", None, {"about": ["bridge"]}),
+            a_task("publish", [an_attempt("t6", "agent-good", 9, 10)], "completed", {}, PUBLISH),
         ],
     )
 
@@ -44,7 +46,7 @@ def broken_promises(session: Any) -> list[str]:
 
 def test_a_session_as_the_template_promises_it_keeps_every_promise() -> None:
     assert broken_promises(the_session()) == []
-    assert len(check(the_session())) == 11  # type: ignore[arg-type]  # JSON
+    assert len(check(the_session())) == 12  # type: ignore[arg-type]  # JSON
 
 
 def fail_the_session(session: Json) -> None:
@@ -72,15 +74,24 @@ def find_a_picture(session: Json) -> None:
 
 
 def lose_the_words(session: Json) -> None:
-    session["tasks"][3]["result"] = {"echo": {**PUBLISH["echo"], "words": 41}}
+    session["tasks"][3]["payload"] = {**PUBLISH, "words": 41}
 
 
 def lose_the_picture(session: Json) -> None:
-    session["tasks"][3]["result"] = {"echo": {"headline": "The bridge opens.", "words": 40}}
+    session["tasks"][3]["payload"] = {"headline": "The bridge opens.", "words": 40}
 
 
 def shorten_something_else(session: Json) -> None:
-    session["tasks"][1]["result"] = {**SHORTEN, "summary": "Another text."}
+    session["tasks"][1]["payload"] = {"text": "Another text."}
+
+
+def lose_the_result(session: Json) -> None:
+    session["tasks"][1]["result"] = None
+    session["tasks"][3]["payload"] = {**PUBLISH, "headline": None}
+
+
+def find_something_else(session: Json) -> None:
+    session["tasks"][2]["payload"] = {}
 
 
 @pytest.mark.parametrize(
@@ -103,10 +114,9 @@ def shorten_something_else(session: Json) -> None:
         (find_a_picture, ["illustrate: its only attempt failed"]),
         (lose_the_words, ["read's result reached publish"]),
         (lose_the_picture, ["illustrate's fixed result reached publish"]),
-        (
-            shorten_something_else,
-            ["read's result reached shorten", "shorten's result reached publish"],
-        ),
+        (shorten_something_else, ["read's result reached shorten"]),
+        (lose_the_result, ["shorten's result reached publish"]),
+        (find_something_else, ["read's result reached illustrate"]),
     ],
 )
 def test_each_promise_that_is_broken_is_found(
@@ -121,4 +131,4 @@ def test_each_promise_that_is_broken_is_found(
 def test_a_session_that_never_got_anywhere_keeps_no_promise() -> None:
     session = a_session("s-1", "newsroom-digest", status="failed", tasks=[])
 
-    assert len(broken_promises(session)) == 11
+    assert len(broken_promises(session)) == 12
