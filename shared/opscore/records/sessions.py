@@ -41,10 +41,6 @@ class Sessions:
         item = encode(record) | {"ttl": record.expires_at}
         return Put(keys.idempotency(digest), item, rev=0)
 
-    def by_key(self, digest: str) -> IdempotencyRecord | None:
-        item = self._store.get(keys.idempotency(digest))
-        return None if item is None else decode(IdempotencyRecord, item)
-
     def listed(
         self, *, status: str | None, workflow_id: str | None, limit: int, cursor: str | None
     ) -> Listing[Session]:

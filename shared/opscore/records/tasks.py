@@ -13,8 +13,9 @@ from opscore.ports import Put, Scalar, Store, Table, Update
 from opscore.records import keys
 from opscore.records.codec import decode, encode
 
-MAX_TASKS = 1000
-"""Tasks of a session that are shown at once."""
+PAGE = 200
+LONGEST_RUN_DAYS = 366
+"""An execution ends after a year at the latest; until then its tasks' records must stay."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,14 @@ class Tasks:
         )
 
     def of_session(self, session_id: str) -> list[Task]:
-        """The session's tasks, in the order in which they first asked for an agent."""
-        page = self._store.query(
-            Table.WORK, keys.session_partition(session_id), prefix="task#", limit=MAX_TASKS
-        )
-        tasks = [decode(Task, item) for _, item in page.items]
-        return sorted(tasks, key=lambda task: (task.asked_at, task.task_key))
+        """All of the session's tasks, in the order in which they first asked for an agent."""
+        partition, tasks, after = keys.session_partition(session_id), list[Task](), None
+        while True:
+            page = self._store.query(Table.WORK, partition, prefix="task#", limit=PAGE, after=after)
+            tasks += [decode(Task, item) for _, item in page.items]
+            after = page.after
+            if after is None:
+                return sorted(tasks, key=lambda task: (task.asked_at, task.task_key))
 
     def attempts_of(self, tasks: Sequence[Task]) -> dict[str, Attempt]:
         """The attempts of those tasks, by id."""
@@ -134,7 +137,9 @@ class Tasks:
         record = task_with(attempt, task)
         if record == task:
             return record, []
-        change = Put(keys.task(record.session_id, record.task_key), encode(record), rev=record.rev)
+        days = LONGEST_RUN_DAYS + self._retention_days
+        item = encode(record) | {"ttl": record.asked_at // 1000 + days * 86_400}
+        change = Put(keys.task(record.session_id, record.task_key), item, rev=record.rev)
         return record.replace(rev=record.rev + 1), [change]
 
     def ended(self, session_id: str, task_key: str, last: LastWord) -> Update:
