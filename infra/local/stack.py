@@ -158,6 +158,9 @@ class LocalStack:
         name = AGENT_PREFIX + (name or behaviour)
         addresses = self.addresses
         self._agents.mkdir(parents=True, exist_ok=True)
+        if not self.processes.running(name):
+            # One of this name that has ended left its id, which AgentKit will not give again.
+            (self._agents / name).unlink(missing_ok=True)
         command = [sys.executable, "-m", "infra.local.agent", "--behaviour", behaviour]
         for capability in capabilities:
             command += ["--capability", capability]
