@@ -91,7 +91,7 @@ def _task(task: Task, session: Session, start: datetime) -> Iterator[Line]:
             f"{task['taskId']}/result", last, f"{name}: result {short(task['result'])}", "good"
         )
     elif task["status"] == "failed" and session["status"] == "completed":
-        text = f"{name}: no attempt is left; the workflow goes on with its fallback"
+        text = f"{name}: failed in the end; the workflow went on with its fallback"
         yield Line(f"{task['taskId']}/without", last, text, "turn")
 
 

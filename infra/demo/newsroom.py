@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from infra.local.errors import LocalStackError
 from infra.local.stack import AGENT_PREFIX, LocalStack
-from opscore_client import NotFoundError, OpsCoreClient
+from opscore_client import NotFoundError, OpsCoreClient, OpsCoreError
 
 CAPABILITIES: Final = {
     "good": ("news.read", "news.digest", "news.publish"),
@@ -36,7 +36,9 @@ def agents(stack: LocalStack, ops: OpsCoreClient) -> Iterator[dict[str, str]]:
         for behaviour in CAPABILITIES:
             stack.processes.stop(AGENT_PREFIX + _name(behaviour))
         for agent_id in ids.values():
-            ops.agents.deregister(agent_id)
+            # Tidiness only: it must not hide why the demo failed.
+            with suppress(OpsCoreError):
+                ops.agents.deregister(agent_id)
 
 
 def _name(behaviour: str) -> str:

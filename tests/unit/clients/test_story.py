@@ -31,7 +31,7 @@ def test_a_session_is_told_in_order() -> None:
         (7.0, 'analyse: result {"words": 1}'),
         (8.0, "publish: attempt 1 goes to broken"),
         (8.5, "publish: attempt 1 by broken failed after 0.5 s: AgentError: the disk is full"),
-        (8.5, "publish: no attempt is left; the workflow goes on with its fallback"),
+        (8.5, "publish: failed in the end; the workflow went on with its fallback"),
         (9.0, "session completed after 9.0 s"),
     ]
 
