@@ -55,7 +55,7 @@ class Machines:
         )
         return str(execution["executionArn"])
 
-    def next_task(self) -> JsonObject:
+    def next_task(self, seconds: float = 20) -> JsonObject:
         """The next message that a task sent."""
 
         def receive() -> JsonObject | None:
@@ -68,7 +68,7 @@ class Machines:
             body: JsonObject = json.loads(messages[0]["Body"])
             return body
 
-        return eventually(receive)
+        return eventually(receive, seconds)
 
     def succeed(self, task: JsonObject, output: Any = None) -> None:
         """Answer a task with a result."""

@@ -1,4 +1,4 @@
-"""Fixes of MiniStack 1.5.33: starting, ending and answering executions."""
+"""Fixes of MiniStack 1.5.33: how executions start and end."""
 
 # ruff: noqa: SLF001  (a fix reaches into what it mends)
 from __future__ import annotations
@@ -6,13 +6,11 @@ from __future__ import annotations
 import contextvars
 import json
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from ministack.services import stepfunctions as sfn
 
 JsonObject = dict[str, Any]
-Handler = Callable[[JsonObject], Any]
 
 
 def start_is_idempotent() -> None:
@@ -78,31 +76,8 @@ def _machine_timeout(execution: JsonObject) -> float | None:
     return seconds if isinstance(seconds, int | float) else None
 
 
-def token_takes_one_answer() -> None:
-    """Defect: a token that is answered twice at once takes the second answer."""
-    lock = threading.Lock()
-
-    def once(answer: Handler) -> Handler:
-        def answer_once(data: JsonObject) -> Any:
-            with lock:
-                token = sfn._task_tokens.get(data.get("taskToken"))
-                if token is not None and token["event"].is_set():
-                    return sfn.error_response_json(
-                        "TaskTimedOut",
-                        "Task Timed Out: 'Provided task does not exist anymore'",
-                        400,
-                    )
-                return answer(data)
-
-        return answer_once
-
-    sfn._send_task_success = once(sfn._send_task_success)
-    sfn._send_task_failure = once(sfn._send_task_failure)
-
-
 FIXES = (
     start_is_idempotent,
     final_states_are_final,
     machine_timeout_ends_execution,
-    token_takes_one_answer,
 )

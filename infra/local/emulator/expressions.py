@@ -52,7 +52,7 @@ def choice_is_strict() -> None:
     """Defects of the Choice state.
 
     - on Default its own Output is ignored
-    - an undefined Condition counts as false; on AWS it is an error
+    - a Condition that is no boolean counts as true or false; on AWS it is an error
     """
     choose = sfn._execute_choice
 
