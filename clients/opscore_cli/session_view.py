@@ -89,10 +89,13 @@ def follow(console: Console, seen: Iterable[Session], clock: Callable[[], dateti
 
 
 def _live(console: Console, seen: Iterable[Session], clock: Callable[[], datetime]) -> Session:
-    with Live(console=console, refresh_per_second=8) as live:
-        for session in seen:
-            live.update(_picture(session, clock()), refresh=True)
-    return session
+    sessions = iter(seen)
+    picture = _Picture(next(sessions), clock)
+    with Live(picture, console=console, refresh_per_second=8) as live:
+        for session in sessions:
+            picture.session = session
+            live.refresh()
+    return picture.session
 
 
 def _lines(console: Console, seen: Iterable[Session]) -> Session:
@@ -104,16 +107,27 @@ def _lines(console: Console, seen: Iterable[Session]) -> Session:
     return session
 
 
-def _picture(session: Session, now: datetime) -> RenderableType:
-    took = between(session["startTime"], session["endTime"], now)
-    head = Text.assemble(
-        (printable(session["workflowId"]), "bold"), "  ", coloured(session["status"]), f"  {took}"
-    )
-    title: RenderableType = head
-    if session["status"] not in FINAL:
-        title = Spinner("dots", text=head)
-    attempts = list(rows(session.get("tasks", []), repeat_names=False))
-    return Group(title, table(columns(now), attempts)) if attempts else title
+class _Picture:
+    """A session as it stands; drawn anew each time, so that durations run between two looks."""
+
+    def __init__(self, session: Session, clock: Callable[[], datetime]) -> None:
+        self.session = session
+        self._clock = clock
+        self._spinner = Spinner("dots")
+
+    def __rich__(self) -> RenderableType:
+        session, now = self.session, self._clock()
+        title: RenderableType = Text.assemble(
+            (printable(session["workflowId"]), "bold"),
+            "  ",
+            coloured(session["status"]),
+            f"  {between(session['startTime'], session['endTime'], now)}",
+        )
+        if session["status"] not in FINAL:
+            self._spinner.update(text=title)
+            title = self._spinner
+        attempts = list(rows(session.get("tasks", []), repeat_names=False))
+        return Group(title, table(columns(now), attempts)) if attempts else title
 
 
 def _fields(session: Session, now: datetime) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def agents(stack: LocalStack, ops: OpsCoreClient) -> Iterator[dict[str, str]]:
     The demo has its own, with capabilities that no other agent has: those that may run in the
     stack have worked before, so which of their tasks fail cannot be told. Raises LocalStackError.
     """
+    _clear(ops)
     ids: dict[str, str] = {}
     try:
         for behaviour, capabilities in CAPABILITIES.items():
@@ -35,10 +36,17 @@ def agents(stack: LocalStack, ops: OpsCoreClient) -> Iterator[dict[str, str]]:
     finally:
         for behaviour in CAPABILITIES:
             stack.processes.stop(AGENT_PREFIX + _name(behaviour))
-        for agent_id in ids.values():
-            # Tidiness only: it must not hide why the demo failed.
-            with suppress(OpsCoreError):
-                ops.agents.deregister(agent_id)
+        # Tidiness only: it must not hide why the demo failed.
+        with suppress(OpsCoreError):
+            _clear(ops)
+
+
+def _clear(ops: OpsCoreClient) -> None:
+    """Deregister the demo's agents, those of a run that was killed too: they would get tasks."""
+    for capability in sorted({name for names in CAPABILITIES.values() for name in names}):
+        for agent in list(ops.agents.find(capability=capability)):
+            with suppress(NotFoundError):
+                ops.agents.deregister(agent["agentId"])
 
 
 def _name(behaviour: str) -> str:
