@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from pydantic import JsonValue
 
 from opscore.models.agent import Agent, Draining, Lease, Report
+from opscore.models.limits import is_error_code
 from opscore.models.outcome import Outcome, TaskError
 
-_ERROR_CODE = re.compile(r"(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _MESSAGE_LIMIT = 4096
 
 
@@ -210,7 +209,7 @@ def failure_of(details: dict[str, JsonValue] | None) -> Outcome:
     """The failure that an agent's `details` describe: `errorCode`, and `error` or `message`."""
     details = details or {}
     code = details.get("errorCode")
-    if not (isinstance(code, str) and _ERROR_CODE.fullmatch(code)):
+    if not (isinstance(code, str) and is_error_code(code)):
         code = TaskError.AGENT_ERROR
     word = details.get("error", details.get("message", "the agent reported an error"))
     text = word if isinstance(word, str) else json.dumps(word, ensure_ascii=False)

@@ -14,8 +14,9 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 """One payload (input, parameters, result, details, metadata). Step Functions takes 256 KiB for a
 whole state with its context, and output just under that fails in a way no Catch can see."""
 
-MAX_CAPABILITIES = 50
-"""Each costs an item in the transaction that claims the agent; DynamoDB takes 100."""
+MAX_CAPABILITIES = 24
+"""An idle agent that exchanges all of them for others costs four items each (a place in the
+directory and an idle entry, the old and the new) in one transaction; DynamoDB takes 100."""
 
 MAX_CONCURRENCY = 50
 """Slots of one agent; its leases are kept in the agent's own item (400 KB)."""
@@ -52,7 +53,21 @@ Capability = Annotated[
 Label = Annotated[str, Field(max_length=256)]
 """A text for people."""
 
-ErrorCode = Annotated[
-    str, StringConstraints(pattern=r"^(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}$")
-]
-"""An error name that a template may match; `States.` belongs to Step Functions."""
+_ERROR_CODE = re.compile(r"(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}")
+
+
+def is_error_code(text: str) -> bool:
+    """Whether a template may match this error name; `States.` belongs to Step Functions."""
+    return _ERROR_CODE.fullmatch(text) is not None
+
+
+def _error_code(text: str) -> str:
+    if not is_error_code(text):
+        raise ValueError(
+            "must be a letter, then up to 127 letters, digits or any of _ . -; not States.…"
+        )
+    return text
+
+
+ErrorCode = Annotated[str, AfterValidator(_error_code)]
+"""An error name that an agent gives its failure."""
