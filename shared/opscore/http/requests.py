@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -30,7 +29,7 @@ def raw_body(event: APIGatewayProxyEventV2) -> bytes:
             if event.is_base64_encoded
             else body.encode("utf-8")
         )
-    except (binascii.Error, UnicodeEncodeError):
+    except ValueError:
         raise Malformed("the body can't be decoded") from None
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"the body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are taken")
@@ -49,8 +48,9 @@ def parse_json(raw: bytes) -> Any:
     """
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
-        # What can't be written again as UTF-8 (half a surrogate pair) can't be stored either.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        # What can't be written again as JSON in UTF-8 (half a surrogate pair; 1e999, which is read
+        # as infinity) can't be stored either.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(_fault("json_invalid", f"not UTF-8 at byte {error.start}")) from None
     except UnicodeEncodeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +36,7 @@ def read_cursor(cursor: str | None, list_name: str) -> Position:
         return 0, None
     try:
         shard, after, mark = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-    except (ValueError, binascii.Error, UnicodeEncodeError):
+    except (ValueError, TypeError, RecursionError):
         raise InvalidCursor("cursor can't be read; take it from nextCursor as it is") from None
     well_formed = (
         isinstance(shard, int)
