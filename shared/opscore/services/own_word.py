@@ -16,6 +16,10 @@ from opscore.records.tasks import Tasks
 from opscore.services.outcomes import TRIES, Decided, Outcomes
 
 
+MAX_FENCE_DIGITS = 9
+"""Far more hand-overs than an attempt can have, and far from what a number in DynamoDB can't be."""
+
+
 class OwnWord:
     """Takes outcomes and heartbeats by `<attempt>.<fence>`."""
 
@@ -109,4 +113,5 @@ def parse_reference(reference: str) -> tuple[str, int | None]:
     attempt_id, dot, fence = reference.rpartition(".")
     if not dot:
         return reference, None
-    return attempt_id, int(fence) if fence.isascii() and fence.isdigit() else None
+    known = fence.isascii() and fence.isdigit() and len(fence) <= MAX_FENCE_DIGITS
+    return attempt_id, int(fence) if known else None
