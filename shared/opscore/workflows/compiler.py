@@ -43,6 +43,7 @@ from opscore.workflows.language import (
     fallback_expressions,
     own_expressions,
     route_expressions,
+    routes,
 )
 from opscore.workflows.names import ERROR_VARIABLE, message_group, result_variable, state_name
 
@@ -98,6 +99,7 @@ class _Compiler:
         self._group = message_group(workflow.id)
         self._ids = {task.id for task in workflow.tasks}
         self._read = _results_read(workflow)
+        self._error_read = _error_read(workflow)
 
     def machine(self) -> StateMachine:
         states: dict[str, State] = {}
@@ -115,17 +117,23 @@ class _Compiler:
             case None:
                 return {task.id: self._state(task, 0, task.route, None)}
             case OtherTask(task_id):
-                catcher = Catcher(("States.ALL",), task_id, _error_variable(task))
+                catcher = Catcher(("States.ALL",), task_id, self._error(task))
                 return {task.id: self._state(task, 0, task.route, catcher)}
             case OtherRoute(route):
                 name = state_name(task.id, "fallback", self._ids)
-                catcher = Catcher(("States.ALL",), name, _error_variable(task))
+                catcher = Catcher(("States.ALL",), name, self._error(task))
                 return {
                     task.id: self._state(task, 0, task.route, catcher),
                     name: self._state(task, 1, route, None),
                 }
             case FixedResult(result):
                 return self._fixed_result(task, result)
+
+    def _error(self, task: Task) -> dict[str, Any]:
+        if not self._error_read:
+            return {}
+        error = {"code": f"{{% {_CODE} %}}", "message": f"{{% {_MESSAGE} %}}", "taskId": task.id}
+        return {ERROR_VARIABLE: error}
 
     def _fixed_result(self, task: Task, result: Payload) -> dict[str, State]:
         value = _whole(result, _in_catch(task))
@@ -222,11 +230,6 @@ def _in_catch(task: Task) -> Callable[[Expression], str]:
     return source_of
 
 
-def _error_variable(task: Task) -> dict[str, Any]:
-    error = {"code": f"{{% {_CODE} %}}", "message": f"{{% {_MESSAGE} %}}", "taskId": task.id}
-    return {ERROR_VARIABLE: error}
-
-
 def _asl(payload: Payload, source_of: Callable[[Expression], str]) -> Any:
     """A payload as Step Functions takes it, inside an object."""
     match payload:
@@ -265,6 +268,17 @@ def _results_read(workflow: Workflow) -> set[str]:
         for reference in expression.references
         if reference.task is not None
     }
+
+
+def _error_read(workflow: Workflow) -> bool:
+    """Whether some state reads the error variable; fixed results are made in the Catch itself."""
+    return any(
+        reference.name is Name.ERROR
+        for task in workflow.tasks
+        for route in routes(task)
+        for expression in (*own_expressions(task), *route_expressions(route))
+        for reference in expression.references
+    )
 
 
 def _backstop(task: Task) -> int | str:

@@ -47,6 +47,8 @@ def read_expression(node: Scalar, path: str, report: Report) -> Expression:
     offset = begin + len(inner) - len(inner.lstrip())
     place = Place(path, node.line, node.column)
     exact = place.moved(node.indent + offset) if node.indent is not None else None
+    if not report.may_parse(source, place):
+        return Expression(source, (), place)
     try:
         tree = jsonata_tree.parse(source)
     except jsonata_tree.SyntaxFault as fault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
@@ -84,36 +84,31 @@ class Field:
             for key, value in self.node.entries
         }
 
-    def key_place(self, key: str) -> Place:
-        """Where a key of this object stands."""
-        prefix = f"{self.path}." if self.path else ""
-        if isinstance(self.node, Mapping):
-            for found, _ in self.node.entries:
-                if found.text == key:
-                    return Place(f"{prefix}{short(key)}", found.line, found.column)
-        return self.place
-
 
 class Fields:
     """The fields of one object, by name; what is not asked for was unknown."""
 
     def __init__(self, field: Field, known: Collection[str], later: Collection[str] = ()) -> None:
         self.field = field
-        entries = field.entries()
-        if entries is None:
+        if not isinstance(field.node, Mapping):
             field.wrong_type("an object")
-        self._entries = entries
-        for key in self._entries:
+        self._entries = field.entries() or {}
+        for key, place in self._keys(field.node):
+            if key in known or key.startswith("x-"):
+                continue
             if key in later:
                 message = f"'{key}' is not supported by this version"
-                field.report.error(Code.NOT_SUPPORTED, message, field.key_place(key))
-            elif key not in known and not key.startswith("x-"):
+                field.report.error(Code.NOT_SUPPORTED, message, place)
+            else:
+                message = f"there is no field '{short(key)}' here"
                 field.report.error(
-                    Code.UNKNOWN_FIELD,
-                    f"there is no field '{short(key)}' here",
-                    field.key_place(key),
-                    field.report.suggest(key, known),
+                    Code.UNKNOWN_FIELD, message, place, field.report.suggest(key, known)
                 )
+
+    def _keys(self, node: Mapping) -> Iterator[tuple[str, Place]]:
+        prefix = f"{self.field.path}." if self.field.path else ""
+        for key, _ in node.entries:
+            yield key.text, Place(f"{prefix}{short(key.text)}", key.line, key.column)
 
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None

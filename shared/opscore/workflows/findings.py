@@ -15,6 +15,13 @@ MAX_COMPARISONS = 20_000
 """Names compared for suggestions in one check; each costs some microseconds."""
 
 
+MAX_EXPRESSIONS = 128 * 1024
+"""Characters of all expressions of a template together; parsing takes some microseconds each."""
+
+EXPRESSION_OVERHEAD = 20
+"""What each expression costs beyond its characters, in characters."""
+
+
 class Code(StrEnum):
     """Stable codes; a number is never given to something else."""
 
@@ -109,6 +116,7 @@ class Report:
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
     _comparisons: int = MAX_COMPARISONS
+    _expressions: int = MAX_EXPRESSIONS
 
     def error(self, code: Code, message: str, place: Place, hint: str = "") -> None:
         """Refuse the template."""
@@ -117,6 +125,14 @@ class Report:
     def warn(self, code: Code, message: str, place: Place, hint: str = "") -> None:
         """Say something without refusing the template."""
         _add(self.warnings, Finding(code, message, hint, place.line, place.column, place.path))
+
+    def may_parse(self, source: str, place: Place) -> bool:
+        """Whether one more expression may be parsed; too many refuse the template."""
+        self._expressions -= len(source) + EXPRESSION_OVERHEAD
+        if self._expressions < 0:
+            limit = MAX_EXPRESSIONS // 1024
+            self.error(Code.TOO_LARGE, f"more than {limit} KiB of expressions, here", place)
+        return self._expressions >= 0
 
     def suggest(self, name: str, known: Iterable[str]) -> str:
         """A hint with the known name nearest to this one, or nothing."""

@@ -173,6 +173,15 @@ def expressions(payload: Payload) -> tuple[Expression, ...]:
             return ()
 
 
+def routes(task: Task) -> tuple[Route, ...]:
+    """The task's own route, and its fallback's."""
+    match task.fallback:
+        case OtherRoute(route):
+            return (task.route, route)
+        case _:
+            return (task.route,)
+
+
 def route_expressions(route: Route) -> tuple[Expression, ...]:
     """Every expression of a route."""
     parts = (route.agent_id, route.agent_capability, route.parameters)

@@ -6,7 +6,7 @@ from opscore.errors import WorkflowInvalid
 from opscore.workflows.compiler import compile_workflow
 from opscore.workflows.findings import Code, Place, Report
 from opscore.workflows.flow import longest_way
-from opscore.workflows.language import OtherRoute, RetryRule, Task, Workflow
+from opscore.workflows.language import RetryRule, Task, Workflow, routes
 from opscore.workflows.nodes import short
 
 MAX_EVENTS = 25_000
@@ -37,11 +37,9 @@ def check_limits(workflow: Workflow, report: Report) -> None:
 
 
 def _events(task: Task) -> int:
-    rules = [task.route.retry]
-    if isinstance(task.fallback, OtherRoute):
-        rules.append(task.fallback.route.retry)
     return sum(
-        _TASK_EVENTS + _RETRY_EVENTS * sum(rule.max_retries for rule in retry) for retry in rules
+        _TASK_EVENTS + _RETRY_EVENTS * sum(rule.max_retries for rule in route.retry)
+        for route in routes(task)
     )
 
 

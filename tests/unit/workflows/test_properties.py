@@ -1,0 +1,111 @@
+"""Whatever comes in, a template either compiles soundly or is told what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opscore.workflows import jsonata_tree
+from opscore.workflows.checks import Checked, check
+from opscore.workflows.compiler import compile_workflow
+from opscore.workflows.names import MAX_NAME
+from tests.unit.workflows import strategies
+from tests.unit.workflows.pairs import QUEUE_URL
+
+
+@given(strategies.good_templates())
+@settings(max_examples=80, deadline=None)
+def test_what_is_right_compiles_soundly_and_always_alike(template: dict[str, Any]) -> None:
+    forms = (template, json.dumps(template), yaml.safe_dump(template, allow_unicode=True))
+
+    checked = [check(form) for form in forms]
+
+    assert [finding.render("t") for one in checked for finding in one.errors] == []
+    definitions = {compile_workflow(one.require(), QUEUE_URL) for one in checked}
+    assert len(definitions) == 1
+    assert_sound(json.loads(definitions.pop()))
+
+
+@given(strategies.odd_templates)
+@settings(max_examples=80, deadline=None)
+def test_what_is_odd_compiles_soundly_or_is_told_why(template: dict[str, Any]) -> None:
+    checked = check(template)
+
+    assert_explained(checked)
+    if checked.workflow is not None and checked.workflow.tasks:
+        assert_sound(json.loads(compile_workflow(checked.workflow, QUEUE_URL)))
+
+
+@given(strategies.anything)
+@settings(max_examples=80, deadline=None)
+def test_any_data_is_taken_or_explained(data: Any) -> None:
+    assert_explained(check(data))
+
+
+@given(st.text() | st.binary() | strategies.anything.map(yaml.safe_dump))
+@settings(max_examples=80, deadline=None)
+def test_any_text_is_taken_or_explained(source: str | bytes) -> None:
+    assert_explained(check(source))
+
+
+@given(strategies.sources)
+@settings(max_examples=200, deadline=None)
+def test_any_expression_is_taken_or_explained(source: str) -> None:
+    reader = {"taskId": "c", "parameters": {"x": f"{{% {source} %}}"}}
+
+    checked = check({"id": "w", "name": "W", "tasks": [{"taskId": "a"}, {"taskId": "b-2"}, reader]})
+
+    assert_explained(checked)
+    if checked.workflow is not None:
+        machine = json.loads(compile_workflow(checked.workflow, QUEUE_URL))
+        compiled = machine["States"]["c"]["Arguments"]["MessageBody"]["parameters"]["x"]
+        jsonata_tree.parse(compiled[2:-2])
+
+
+def assert_explained(checked: Checked) -> None:
+    assert (checked.workflow is None) == bool(checked.errors)
+    for finding in (*checked.errors, *checked.warnings):
+        line = finding.render("t.yaml")
+        assert line.isprintable()
+        assert finding.code in line
+        assert finding.message
+
+
+def assert_sound(machine: dict[str, Any]) -> None:
+    """What Step Functions would refuse, as far as it can be seen in the definition."""
+    states = machine["States"]
+    reached, waiting = set[str](), [machine["StartAt"]]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            state = states[name]
+            waiting += [state["Next"]] if "Next" in state else []
+            waiting += [catcher["Next"] for catcher in state.get("Catch", [])]
+    assert reached == set(states)
+    for name, state in states.items():
+        assert len(name) <= MAX_NAME
+        assert ("Next" in state) != (state.get("End", False) or state["Type"] == "Succeed")
+        names = [error for rule in state.get("Retry", []) for error in rule["ErrorEquals"]]
+        assert "States.ALL" not in names[:-1]
+        for rule in state.get("Retry", []):
+            assert rule.get("MaxDelaySeconds", 2) > rule.get("IntervalSeconds", 1)
+    for source in _compiled_expressions(machine):
+        jsonata_tree.parse(source)
+
+
+def _compiled_expressions(value: Any) -> list[str]:
+    match value:
+        case str() if value.startswith("{%"):
+            assert value.endswith("%}")
+            return [value[2:-2]]
+        case dict():
+            return [found for item in value.values() for found in _compiled_expressions(item)]
+        case list():
+            return [found for item in value for found in _compiled_expressions(item)]
+        case _:
+            return []
