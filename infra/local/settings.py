@@ -19,6 +19,7 @@ ARTIFACTS_BUCKET = "opscore-artifacts"
 RUNTIME = f"python3.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
+BEHAVIOURS = ("good", "flaky", "broken")
 PREFERRED_AWS_PORT = 4566
 PREFERRED_AGENTKIT_PORT = 8081
 
@@ -37,7 +38,7 @@ class LocalSettings:
     agentkit_url: str | None = None
     transport: str = "agentkit"
     offer_agents: bool = False
-    agents: tuple[str, ...] = ("good", "flaky", "broken")
+    agents: tuple[str, ...] = BEHAVIOURS
     parameters: Mapping[str, str] = field(default_factory=dict)
     wait_scale: float = 1.0
 
@@ -54,9 +55,9 @@ class LocalSettings:
             agentkit_url=given.get("AGENTKIT_API_URL"),
             transport=_transport(given.get("DISPATCH_TRANSPORT", "agentkit")),
             offer_agents=given.get("AGENTKIT_OFFER_AGENTS") == "true",
-            agents=tuple(given.get("AGENTS", "good flaky broken").replace("none", "").split()),
+            agents=_agents(given.get("AGENTS", " ".join(BEHAVIOURS))),
             parameters=_parameters(given.get("PARAMETERS", "")),
-            wait_scale=float(given.get("WAIT_SCALE", "1")),
+            wait_scale=_scale(given.get("WAIT_SCALE", "1")),
         )
 
 
@@ -83,6 +84,20 @@ def _transport(text: str) -> str:
     if text not in {"agentkit", "direct"}:
         raise LocalStackError(f"DISPATCH_TRANSPORT is agentkit or direct, not {text}")
     return text
+
+
+def _agents(text: str) -> tuple[str, ...]:
+    behaviours = () if text == "none" else tuple(text.split())
+    if not set(behaviours) <= set(BEHAVIOURS):
+        raise LocalStackError(f"AGENTS are some of {' '.join(BEHAVIOURS)}, or none, not {text}")
+    return behaviours
+
+
+def _scale(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise LocalStackError(f"WAIT_SCALE is a number, not {text}") from None
 
 
 def _parameters(text: str) -> dict[str, str]:
