@@ -14,11 +14,11 @@ from opscore.models.limits import (
     MAX_CONCURRENCY,
     MAX_FUTURE_SECONDS,
     Capability,
+    Endpoint,
     Id,
     Label,
 )
 from opscore.services.own_word import parse_reference
-from opscore.services.webhook import Endpoint
 from opscore.settings import TransportName
 
 

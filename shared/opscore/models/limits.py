@@ -53,6 +53,11 @@ Capability = Annotated[
 Label = Annotated[str, Field(max_length=256)]
 """A text for people."""
 
+Endpoint = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s]*$", min_length=8, max_length=2048)
+]
+"""Where an agent takes its tasks."""
+
 _ERROR_CODE = re.compile(r"(?!States\.)[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 

@@ -7,21 +7,17 @@ import hmac
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
 from opscore.errors import AgentNotFound, MissingAgentId, Unauthenticated, UnknownEventType
 from opscore.models.base import Model
-from opscore.models.limits import MAX_CAPABILITIES, Capability, Id, Label
+from opscore.models.limits import MAX_CAPABILITIES, Capability, Endpoint, Id, Label
 from opscore.observability import bind, note
 from opscore.ports import Clock
 from opscore.services.agents import AgentService, Registration
 
 MAX_AGE_SECONDS = 300
 """How old a signature may be; within that time a replay is the same idempotent registration."""
-
-Endpoint = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s]*$", min_length=8, max_length=2048)
-]
 
 
 class AgentDetails(Model):

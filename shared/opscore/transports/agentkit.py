@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import requests
+from pydantic import Field, ValidationError
 
 from opscore.errors import DependencyFailed
 from opscore.models.agent import Agent
+from opscore.models.base import Model
+from opscore.models.limits import MAX_CAPABILITIES, Capability, Endpoint, Id, Label
 from opscore.models.task import Attempt
+from opscore.observability import warn
 from opscore.ports import Delivered, ListedAgent
 from opscore.transports.body import run_request
 from opscore.transports.exchange import post
@@ -73,19 +77,28 @@ def _listed(body: Any) -> list[Any]:
     return []
 
 
+class _Entry(Model):
+    """An agent of the list, held to what a registration is held to."""
+
+    agent_id: Id
+    agent_name: Label | None = None
+    version: Label | None = None
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=MAX_CAPABILITIES)] | None = (
+        None
+    )
+    contact_endpoint: Endpoint
+
+
 def _agent(entry: Any) -> ListedAgent | None:
-    if not isinstance(entry, dict):
+    try:
+        found = _Entry.model_validate(entry)
+    except ValidationError as error:
+        warn("listed agent left out", faults=[list(fault["loc"]) for fault in error.errors()])
         return None
-    agent_id, endpoint = entry.get("agentId"), entry.get("contactEndpoint")
-    if not (isinstance(agent_id, str) and agent_id and isinstance(endpoint, str) and endpoint):
-        return None
-    capabilities = entry.get("capabilities")
     return ListedAgent(
-        agent_id=agent_id,
-        agent_name=str(entry.get("agentName") or agent_id),
-        version=str(entry.get("version") or ""),
-        capabilities=tuple(c for c in capabilities if isinstance(c, str))
-        if isinstance(capabilities, list)
-        else (),
-        contact_endpoint=endpoint,
+        agent_id=found.agent_id,
+        agent_name=found.agent_name or found.agent_id,
+        version=found.version or "",
+        capabilities=tuple(dict.fromkeys(found.capabilities or ())),
+        contact_endpoint=found.contact_endpoint,
     )
