@@ -63,11 +63,21 @@ def guarded_session(*, allow_loopback: bool) -> requests.Session:
 def is_allowed(address: str, *, allow_loopback: bool) -> bool:
     """Whether tasks may be posted to this IP address."""
     ip = ipaddress.ip_address(address.split("%", 1)[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif any(ip in network for network in _CARRIES_IPV4):
+            return False
     if ip.is_loopback:
         return allow_loopback
     return ip.is_global and not ip.is_multicast
+
+
+_CARRIES_IPV4 = tuple(
+    ipaddress.IPv6Network(network) for network in ("::/96", "64:ff9b::/96", "2002::/16")
+)
+"""Addresses that a gateway on the way turns into IPv4 ones, private ones among them: compatible,
+NAT64, 6to4. Public agents have addresses of their own."""
 
 
 class _GuardedAdapter(HTTPAdapter):
