@@ -186,15 +186,16 @@ def _heard_by_inference(lease: Lease, report: Report) -> tuple[Lease | None, boo
             first = report.at if lease.active_at is None else min(lease.active_at, report.at)
             lease = lease.model_copy(update={"active_at": first})
         case Said.IDLE:
-            last = report.at if lease.idle_at is None else max(lease.idle_at, report.at)
-            lease = lease.model_copy(update={"idle_at": last})
+            if lease.idle_at is None or report.at >= lease.idle_at:
+                result = _result(report.details)
+                lease = lease.model_copy(update={"idle_at": report.at, "idle_result": result})
         case Said.OTHER:
             return None, False, None
     if lease.active_at is None:
         return lease, False, None
     if lease.idle_at is None or lease.idle_at < lease.active_at:
         return lease, True, None
-    return lease, False, Outcome.success(_result(report.details))
+    return lease, False, Outcome.success(lease.idle_result)
 
 
 def _result(details: dict[str, JsonValue] | None) -> JsonValue:

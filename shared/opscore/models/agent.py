@@ -18,9 +18,9 @@ class Lease(Model):
     """An attempt's claim on a slot of an agent.
 
     `watermark`, `active_at` and `idle_at` are microseconds of the agent's own clock; reports up to
-    the watermark say nothing about this lease. `named`: a report has named the attempt, so only
-    such reports may end it. `running`: the agent has said that it began; `heartbeat`: the task asks
-    to be told that the agent is still at it.
+    the watermark say nothing about this lease. `idle_result`: what the report of `idle_at` gave.
+    `named`: a report has named the attempt, so only such reports may end it. `running`: the agent
+    has said that it began; `heartbeat`: the task asks to be told that the agent is still at it.
     """
 
     attempt_id: str
@@ -31,6 +31,7 @@ class Lease(Model):
     watermark: int
     active_at: int | None = None
     idle_at: int | None = None
+    idle_result: JsonValue = None
     named: bool = False
     running: bool = False
     heartbeat: bool = False
