@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
-from opscore.errors import AgentNotFound, Contended
+from opscore.errors import AgentNotFound, Contended, DependencyFailed
 from opscore.lifecycle.agents import Reported, reported
 from opscore.lifecycle.attempts import LEASED
 from opscore.models.agent import Agent, Lease, Report
 from opscore.models.task import AttemptStatus
-from opscore.observability import bind
+from opscore.observability import bind, warn
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store
 from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks
@@ -47,12 +48,12 @@ class Reports:
         Raises AgentNotFound, Contended.
         """
         entry_id = uuid.uuid4().hex[:12]
-        deaf = False
+        settled: set[tuple[str, int]] = set()
         for _ in range(TRIES):
             agent = self._agents.get(agent_id) or self._early(agent_id, report)
             now = self._clock()
             effect = reported(agent, report, now, self._cooldown_ms)
-            about = [] if deaf else self._about(agent_id, effect)
+            about = self._about(agent_id, effect, settled)
             changes = [
                 *about,
                 *self._agents.changed(agent, effect.agent),
@@ -69,10 +70,15 @@ class Reports:
                 self._store.write(*changes)
             except ConditionFailed as refusal:
                 # The attempt has moved on (it ended, or this was said before): what the report
-                # says of it counts no more, the state itself does.
-                deaf = deaf or (bool(about) and 0 in refusal.failed)
+                # says of it counts no more, the state itself does. The agent may hold another.
+                if effect.lease is not None and about and 0 in refusal.failed:
+                    settled.add((effect.lease.attempt_id, effect.lease.fence))
                 continue
-            self._follow(agent, effect, heard=not deaf)
+            try:
+                self._follow(agent, effect, heard=bool(about))
+            except (Contended, DependencyFailed) as error:
+                # The report is on record, and so is what it calls for: the sweeper does the rest.
+                warn("report not followed up yet", reason=str(error))
             return
         raise Contended(f"agent {agent_id} keeps changing; try again")
 
@@ -84,9 +90,11 @@ class Reports:
             raise AgentNotFound(agent_id)
         return agent
 
-    def _about(self, agent_id: str, effect: Reported) -> list[Change]:
+    def _about(
+        self, agent_id: str, effect: Reported, settled: Collection[tuple[str, int]]
+    ) -> list[Change]:
         lease = effect.lease
-        if lease is None:
+        if lease is None or (lease.attempt_id, lease.fence) in settled:
             return []
         bind(session_id=lease.session_id, task_id=lease.attempt_id)
         if effect.outcome is not None:
