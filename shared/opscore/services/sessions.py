@@ -14,9 +14,11 @@ from opscore.errors import (
     Contended,
     DependencyFailed,
     IdempotencyKeyReused,
+    PayloadTooLarge,
     SessionNotFound,
 )
 from opscore.lifecycle.sessions import FINAL, check_move
+from opscore.models.limits import MAX_PAYLOAD_BYTES
 from opscore.models.messages import ResumeMessage
 from opscore.models.session import Failure, IdempotencyRecord, Session, SessionStatus
 from opscore.models.task import Attempt, Task
@@ -245,7 +247,7 @@ class SessionService:
     ) -> Session:
         """Merge metadata (null removes a name) and make the status move that a person may make.
 
-        Raises SessionNotFound, SessionFinal, InvalidTransition, Contended.
+        Raises SessionNotFound, SessionFinal, InvalidTransition, PayloadTooLarge, Contended.
         """
         bind(session_id=session_id)
         for _ in range(TRIES):
@@ -272,6 +274,11 @@ class SessionService:
         if metadata is not None:
             merged = {**session.metadata, **metadata}
             changes["metadata"] = {k: v for k, v in merged.items() if v is not None}
+            size = len(text(changes["metadata"]).encode())
+            if size > MAX_PAYLOAD_BYTES:
+                raise PayloadTooLarge(
+                    f"metadata would have {size} bytes as JSON; at most {MAX_PAYLOAD_BYTES} fit"
+                )
         if status is not None and status is not session.status:
             check_move(session.status, status)
             changes["status"] = status
