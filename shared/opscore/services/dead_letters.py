@@ -59,6 +59,9 @@ class DeadLetterService:
         note("dead letter recorded", dead_letter_id=message_id, again=not new)
         if attempt is not None:
             self._fail(attempt, letter)
+        elif (token := _token(body)) is not None:
+            # A task's message that no dispatcher will ever understand: nobody else answers it.
+            self._outcomes.tell(token, Outcome.failure(TaskError.DISPATCH_FAILED, letter.reason))
         return new
 
     def _attempt(self, body: str) -> Attempt | None:
@@ -84,7 +87,7 @@ class DeadLetterService:
             return DeadLetter(
                 dead_letter_id=message_id,
                 recorded_at=self._clock(),
-                reason="the message can't be read",
+                reason="not a message about a task, or one that can't be read",
                 body=_without_token(body),
                 receive_count=receive_count,
             )
@@ -138,11 +141,21 @@ class DeadLetterService:
         return self._letters.listed(limit=limit, cursor=cursor)
 
 
+def _token(body: str) -> str | None:
+    """The token of a message that is otherwise unreadable, if it has one."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    token = value.get("token") if isinstance(value, dict) else None
+    return token if isinstance(token, str) and token else None
+
+
 def _without_token(body: str) -> str:
     """The body for people to read: a token that can be told is taken out, the rest stays."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body[:MAX_BODY]
     if isinstance(value, dict):
         value.pop("token", None)
