@@ -90,6 +90,8 @@ class Handover:
 
         Raises ConditionFailed; index 0 is the attempt.
         """
+        # A transport that the deployment lacks must not leave the agent with a lease.
+        self._transports(agent.transport)
         now = self._clock()
         fence = attempt.fence + 1
         until = now + round(limit_seconds * 1000) + SENDING_SLACK_MS
