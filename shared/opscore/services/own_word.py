@@ -15,7 +15,6 @@ from opscore.ports import Clock, ConditionFailed, Scalar, Store
 from opscore.records.tasks import Tasks
 from opscore.services.outcomes import TRIES, Decided, Outcomes
 
-
 MAX_FENCE_DIGITS = 9
 """Far more hand-overs than an attempt can have, and far from what a number in DynamoDB can't be."""
 
