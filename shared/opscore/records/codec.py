@@ -28,12 +28,25 @@ def _is_plain(annotation: Any) -> bool:
     )
 
 
+def _takes_none(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation)
+
+
 @cache
 def _fields(model: type[BaseModel]) -> dict[str, tuple[str, bool]]:
     return {
         name: (field.alias or name, _is_plain(field.annotation))
         for name, field in model.model_fields.items()
     }
+
+
+@cache
+def _nullable(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if _takes_none(field.annotation)
+    )
 
 
 def encode(value: BaseModel) -> dict[str, Scalar]:
@@ -47,8 +60,10 @@ def encode(value: BaseModel) -> dict[str, Scalar]:
 
 
 def decode(model: type[M], item: Item) -> M:
-    """The model of an item; attributes that it does not know are left out."""
-    values: dict[str, Any] = {}
+    """The model of an item; attributes that it does not know are left out. One that is absent was
+    None, whatever a new model's default is.
+    """
+    values: dict[str, Any] = dict.fromkeys(_nullable(model))
     for alias, plain in _fields(model).values():
         stored = item.get(alias)
         if stored is not None:
