@@ -1,17 +1,27 @@
-"""A deployed local stack of the tests' own: other ports, other state, shorter times."""
+"""A deployed local stack of the tests' own: other ports, other state, shorter times.
+
+`OPSCORE_E2E_DIR` is its directory (.local/e2e). `OPSCORE_E2E_KEEP=1` leaves it up for the next run,
+which takes it as it is: quick rounds on a test; after a change of the product, `down` it first
+(`OPSCORE_LOCAL_DIR=.local/e2e make down`).
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from infra.local import deploy
 from infra.local.secret_files import key_hash, new_key
 from infra.local.settings import ROOT, LocalSettings
-from infra.local.stack import LocalStack
+from infra.local.stack import AGENTKIT, LocalStack
+from tests.e2e.agents import Fleet
+from tests.e2e.api import Api
+from tests.e2e.gateway import Gateway, Webhook
 
 PARAMETERS = {
     "RequestTimeoutSeconds": "2",
@@ -63,19 +73,22 @@ class Aws:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """The stack: kills, restarts, agents and the sweeper are its methods."""
+    keep = os.environ.get("OPSCORE_E2E_KEEP") == "1"
     settings = LocalSettings(
-        directory=ROOT / ".local" / "e2e",
+        directory=ROOT / os.environ.get("OPSCORE_E2E_DIR", ".local/e2e"),
         port=0,
         agents=(),
         parameters=PARAMETERS,
         wait_scale=WAIT_SCALE,
     )
     stack = LocalStack(settings)
-    stack.down()
-    stack.forget()
-    stack.up()
+    if not (keep and stack.is_up):
+        stack.down()
+        stack.forget()
+        stack.up()
     yield stack
-    stack.down()
+    if not keep:
+        stack.down()
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +107,33 @@ def keys(stack: LocalStack) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def aws(stack: LocalStack) -> Aws:
     return Aws(stack.cloud)
+
+
+@pytest.fixture(scope="session")
+def api(base_url: str, keys: dict[str, str]) -> Api:
+    """The API with the key that has every right."""
+    return Api(base_url, keys["admin"])
+
+
+@pytest.fixture
+def fleet(stack: LocalStack, api: Api, keys: dict[str, str]) -> Iterator[Fleet]:
+    """Agents of one test, which end and are forgotten with it."""
+    fleet = Fleet(api, keys["agent"], stack)
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def gateway(stack: LocalStack) -> Iterator[Gateway]:
+    """AgentKit in the test's hands, in the place of the stack's; nobody is registered with it."""
+    stack.processes.kill(AGENTKIT)
+    gateway = Gateway(int(urlsplit(stack.addresses.agentkit_url).port or 0))
+    yield gateway
+    gateway.close()
+    stack.start_agentkit()
+
+
+@pytest.fixture(scope="session")
+def webhook(stack: LocalStack, api: Api) -> Webhook:
+    """AgentKit's webhook, signed with the stack's secret."""
+    return Webhook(api, stack.webhook_secret)
