@@ -30,11 +30,11 @@ HOP_BY_HOP = {
 class Forwarder(LocalServer):
     """Forwards every request to one upstream base URL."""
 
-    def __init__(self, port: int, upstream: str) -> None:
+    def __init__(self, port: int, upstream: str, interface: str = "127.0.0.1") -> None:
         parts = urlsplit(upstream)
         self.upstream_address = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.upstream_path = parts.path.rstrip("/")
-        super().__init__(("127.0.0.1", port), ForwardingHandler)
+        super().__init__((interface, port), ForwardingHandler)
 
 
 class ForwardingHandler(JsonHandler):
