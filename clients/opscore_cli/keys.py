@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -25,7 +25,7 @@ KEYS_TABLE_IN_STACK: Final = "KeysTable"
 class NewKey:
     """A key to hand out once."""
 
-    text: str
+    text: str = field(repr=False)
     scope: Scope
     name: str
     created: datetime

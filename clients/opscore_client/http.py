@@ -68,8 +68,10 @@ class Http:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = urlsplit(base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"not an http(s) URL: {base_url!r}")
+        extras = parts.username or parts.query or parts.fragment
+        if parts.scheme not in {"http", "https"} or not parts.hostname or extras:
+            # Without quoting it: people do put passwords into URLs.
+            raise ValueError("the base URL must be http(s)://host[:port][/path]")
         self.base_url = base_url.rstrip("/")
         self._auth = _Bearer(key) if key else None
         self._session = session or requests.Session()

@@ -124,7 +124,7 @@ class FakeOpsCore(BaseAdapter):
         base, one = "/v1/opscore", "([^/]+)"
         yield "GET", "/health", lambda _: Answer(200, {"status": "ok"})
         yield "GET", f"{base}/agents", self._list_agents
-        yield "GET", f"{base}/agent/{one}", self._get(self.agents, "agent", "Agent")
+        yield "GET", f"{base}/agent/{one}", self._get("agents", "agent", "Agent")
         yield "PUT", f"{base}/agent/{one}", self._put_agent
         yield "POST", f"{base}/agent/{one}/workflow", self._trigger
         yield "POST", f"{base}/sessions", self._trigger
@@ -142,12 +142,12 @@ class FakeOpsCore(BaseAdapter):
         yield (
             "GET",
             f"{base}/dead-letter/{one}",
-            self._get(self.dead_letters, "dead_letter", "Dead letter"),
+            self._get("dead_letters", "dead_letter", "Dead letter"),
         )
 
-    def _get(self, things: Mapping[str, Json], code: str, name: str) -> Callable[..., Answer]:
+    def _get(self, things: str, code: str, name: str) -> Callable[..., Answer]:
         def get(_: Seen, thing_id: str) -> Answer:
-            thing = things.get(thing_id)
+            thing = getattr(self, things).get(thing_id)
             if thing is None:
                 return refusal(404, f"{code}_not_found", f"{name} not found: {thing_id}")
             return Answer(200, thing)

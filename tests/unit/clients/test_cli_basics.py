@@ -90,7 +90,11 @@ def test_a_key_file_that_cannot_be_read_is_named(opscore: Opscore, tmp_path: Pat
     ("args", "env", "message"),
     [
         (("agent", "list"), {"OPSCORE_URL": ""}, "no URL: give --url or set OPSCORE_URL"),
-        (("agent", "list", "--url", "ops"), {}, "not an http(s) URL: 'ops'"),
+        (
+            ("agent", "list", "--url", "ops"),
+            {},
+            "the base URL must be http(s)://host[:port][/path]",
+        ),
         (("agent", "show"), {}, "Missing argument 'AGENT_ID'."),
         (("--nonsense",), {}, "No such option: --nonsense"),
         (("agents",), {}, "No such command 'agents'. Did you mean 'agent'?"),

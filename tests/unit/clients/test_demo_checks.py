@@ -1,9 +1,13 @@
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from infra.demo.checks import check
+from infra.demo.demo import TEMPLATE
+from infra.demo.newsroom import CAPABILITIES
+from opscore.workflows.checks import check as template_check
 from tests.unit.clients.fake_api import a_session, a_task, an_attempt, at
 from tests.unit.clients.plays import BROKE
 
@@ -132,3 +136,11 @@ def test_a_session_that_never_got_anywhere_keeps_no_promise() -> None:
     session = a_session("s-1", "newsroom-digest", status="failed", tasks=[])
 
     assert len(broken_promises(session)) == 12
+
+
+def test_the_demos_template_has_no_findings_and_asks_only_what_its_agents_can_do() -> None:
+    checked = template_check(TEMPLATE.read_bytes())
+
+    assert (checked.errors, checked.warnings) == ([], [])
+    asked = set(re.findall(r"agentCapability: ([a-z.]+)", TEMPLATE.read_text(encoding="utf-8")))
+    assert asked == {capability for names in CAPABILITIES.values() for capability in names}
