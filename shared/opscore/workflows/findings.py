@@ -18,9 +18,6 @@ MAX_COMPARISONS = 20_000
 MAX_EXPRESSIONS = 128 * 1024
 """Characters of all expressions of a template together; parsing takes some microseconds each."""
 
-EXPRESSION_OVERHEAD = 20
-"""What each expression costs beyond its characters, in characters."""
-
 
 class Code(StrEnum):
     """Stable codes; a number is never given to something else."""
@@ -128,7 +125,7 @@ class Report:
 
     def may_parse(self, source: str, place: Place) -> bool:
         """Whether one more expression may be parsed; too many refuse the template."""
-        self._expressions -= len(source) + EXPRESSION_OVERHEAD
+        self._expressions -= len(source)
         if self._expressions < 0:
             limit = MAX_EXPRESSIONS // 1024
             self.error(Code.TOO_LARGE, f"more than {limit} KiB of expressions, here", place)

@@ -8,6 +8,8 @@ exponential time. A node's `position` is the end of its token, in characters of 
 from __future__ import annotations
 
 import re
+from functools import cache
+from threading import Lock
 from typing import Any
 
 from jsonata.jexception import JException
@@ -59,7 +61,8 @@ def parse(source: str) -> Any:
     if len(source) > MAX_LENGTH:
         raise SyntaxFault(f"it is longer than {MAX_LENGTH} characters")
     try:
-        return _Parser().parse(source, _compile_regex)
+        with _LOCK:
+            return _parser().parse_anew(source)
     except SyntaxFault:
         raise
     except JException as error:
@@ -75,6 +78,14 @@ class _Parser(Parser):  # type: ignore[misc]  # the library has no types
 
     _tokens = 0
 
+    def parse_anew(self, source: str) -> Any:
+        """Parse with nothing left of what was parsed before."""
+        self._tokens = 0
+        self.errors: list[Exception] = []
+        self.ancestry: list[Any] = []
+        self.ancestor_label = self.ancestor_index = 0
+        return self.parse(source, _compile_regex)
+
     def advance(self, id: str | None = None, infix: bool = False) -> Any:  # noqa: A002, FBT001, FBT002 - the library's signature
         node = super().advance(id, infix)
         self._tokens += 1
@@ -87,6 +98,16 @@ class _Parser(Parser):  # type: ignore[misc]  # the library has no types
                 f"write {_TOO_NEW[node.value]}",
             )
         return node
+
+
+@cache
+def _parser() -> _Parser:
+    """One parser for all: making its tables takes forty times as long as a short parse."""
+    return _Parser()
+
+
+_LOCK = Lock()
+"""The one parser does one thing at a time."""
 
 
 def _compile_regex(pattern: str, flags: RegexFlags) -> re.Pattern[str]:
