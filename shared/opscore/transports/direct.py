@@ -63,13 +63,12 @@ def guarded_session(*, allow_loopback: bool) -> requests.Session:
 def is_allowed(address: str, *, allow_loopback: bool) -> bool:
     """Whether tasks may be posted to this IP address."""
     ip = ipaddress.ip_address(address.split("%", 1)[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        elif any(ip in network for network in _CARRIES_IPV4):
-            return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
     if ip.is_loopback:
         return allow_loopback
+    if isinstance(ip, ipaddress.IPv6Address) and any(ip in net for net in _CARRIES_IPV4):
+        return False
     return ip.is_global and not ip.is_multicast
 
 
