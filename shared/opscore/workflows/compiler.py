@@ -146,7 +146,6 @@ class _Compiler:
         return {task.id: self._state(task, 0, task.route, catcher), name: EndState()}
 
     def _state(self, task: Task, number: int, route: Route, catcher: Catcher | None) -> TaskState:
-        keep = task.next_task is not None and task.id in self._read
         return TaskState(
             resource=SEND_AND_WAIT,
             arguments={
@@ -157,7 +156,9 @@ class _Compiler:
             timeout_seconds=_backstop(task),
             retry=_retriers(route.retry),
             catch=(catcher,) if catcher else (),
-            assign={result_variable(task.id): "{% $states.result %}"} if keep else {},
+            assign={result_variable(task.id): "{% $states.result %}"}
+            if task.id in self._read
+            else {},
             next_state=task.next_task,
         )
 

@@ -45,8 +45,8 @@ def read_yaml(text: str, report: Report) -> Node | None:
         _syntax(error, report)
         return None
     except yaml.YAMLError as error:
-        reason = str(getattr(error, "reason", "") or "it is not YAML")
-        report.error(Code.SYNTAX, f"this is not YAML: {reason}", Place())
+        reason = getattr(error, "reason", "it can't be read")
+        report.error(Code.SYNTAX, f"neither YAML nor JSON: {reason}", Place())
         return None
     return builder.root
 
@@ -105,7 +105,7 @@ def _resolve(text: str) -> Plain:
 
 def _syntax(error: yaml.MarkedYAMLError, report: Report) -> None:
     place = _place(error.problem_mark or error.context_mark)
-    report.error(Code.SYNTAX, f"this is not YAML: {error.problem or error.context}", place)
+    report.error(Code.SYNTAX, f"neither YAML nor JSON: {error.problem or error.context}", place)
 
 
 def _place(mark: Any) -> Place:

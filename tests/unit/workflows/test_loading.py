@@ -31,6 +31,7 @@ def data(source: Any) -> Any:
         ("-1.5e3", -1500.0),
         (".5", 0.5),
         ("TRUE", True),
+        ("tRUE", "tRUE"),
         ("~", None),
         ("'5'", "5"),
         ("1_000", "1_000"),
@@ -88,6 +89,18 @@ def test_aliases_repeat_what_they_stand_for() -> None:
         "b": {"n": [1]},
         "c": [{"n": [1]}, {"n": [1]}],
     }
+
+
+def test_aliases_nest_no_deeper_than_what_they_stand_for() -> None:
+    deep = f"a: &x {'[' * 30}{']' * 30}\nb: "
+
+    codes = [
+        {finding.code for finding in check(f"{deep}{'[' * more}*x{']' * more}").errors}
+        for more in (5, 15)
+    ]
+
+    assert "OC004" not in codes[0]
+    assert codes[1] == {"OC004"}
 
 
 @pytest.mark.parametrize("size", [MAX_BYTES + 1, 10 * MAX_BYTES])

@@ -39,13 +39,12 @@ def test_variables_are_identifiers_that_aws_takes(task_id: str) -> None:
 
 @given(IDS, st.sets(IDS))
 def test_state_names_are_new_and_short_enough(task_id: str, others: set[str]) -> None:
-    first = state_name(task_id, "fallback", others)
-    taken = others | {first}
-    second = state_name(task_id, "fallback", taken)
-
-    assert first not in others
-    assert second not in taken
-    assert max(len(first), len(second)) <= MAX_NAME
+    taken = set(others)
+    for _ in range(3):
+        name = state_name(task_id, "fallback", taken)
+        assert name not in taken
+        assert len(name) <= MAX_NAME
+        taken.add(name)
 
 
 @given(st.text(min_size=1, max_size=128))
