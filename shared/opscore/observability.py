@@ -29,8 +29,12 @@ def logger() -> Logger:
 @cache
 def metrics() -> Metrics:
     """Its metrics, in CloudWatch's embedded format."""
+    import warnings
+
     from aws_lambda_powertools import Metrics
 
+    # Most invocations count nothing, and the warning of it would be a log line that is no JSON.
+    warnings.filterwarnings("ignore", "No application metrics to publish")
     return Metrics(namespace=NAMESPACE)
 
 
