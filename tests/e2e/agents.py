@@ -152,6 +152,12 @@ def errs(agent: Agent, run: Run) -> None:
     agent.report("error", {"opscore_task_id": run.reference, "error": "could not do it"})
 
 
+def errs_and_recovers(agent: Agent, run: Run) -> None:
+    """Ends in `error`, and is idle again at once."""
+    errs(agent, run)
+    agent.report("idle")
+
+
 class Fleet:
     """The agents of one test; `close` ends them and has Ops-Core forget them."""
 

@@ -7,6 +7,7 @@ which takes it as it is: quick rounds on a test; after a change of the product, 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,6 +23,7 @@ from infra.local.stack import AGENTKIT, LocalStack
 from tests.e2e.agents import Fleet
 from tests.e2e.api import Api
 from tests.e2e.gateway import Gateway, Webhook
+from tests.support.workflow_runs import ROLE
 
 PARAMETERS = {
     "RequestTimeoutSeconds": "2",
@@ -33,6 +35,17 @@ PARAMETERS = {
     "DrainSeconds": "3",
 }
 WAIT_SCALE = 0.1
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "states.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    }
+)
 
 
 class Aws:
@@ -106,7 +119,18 @@ def keys(stack: LocalStack) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def aws(stack: LocalStack) -> Aws:
-    return Aws(stack.cloud)
+    aws = Aws(stack.cloud)
+    _make_role(aws)
+    return aws
+
+
+def _make_role(aws: Aws) -> None:
+    """The role of machines that tests make, which is looked for but asked for no rights."""
+    iam = aws.cloud.client("iam")
+    try:
+        iam.create_role(RoleName=ROLE.rpartition("/")[2], AssumeRolePolicyDocument=TRUST)
+    except iam.exceptions.EntityAlreadyExistsException:
+        return
 
 
 @pytest.fixture(scope="session")
@@ -123,14 +147,20 @@ def fleet(stack: LocalStack, api: Api, keys: dict[str, str]) -> Iterator[Fleet]:
     fleet.close()
 
 
-@pytest.fixture
-def gateway(stack: LocalStack) -> Iterator[Gateway]:
-    """AgentKit in the test's hands, in the place of the stack's; nobody is registered with it."""
+@pytest.fixture(scope="module")
+def own_gateway(stack: LocalStack) -> Iterator[Gateway]:
     stack.processes.kill(AGENTKIT)
-    gateway = Gateway(int(urlsplit(stack.addresses.agentkit_url).port or 0))
+    gateway = Gateway.at(int(urlsplit(stack.addresses.agentkit_url).port or 0))
     yield gateway
     gateway.close()
     stack.start_agentkit()
+
+
+@pytest.fixture
+def gateway(own_gateway: Gateway) -> Gateway:
+    """AgentKit in the test's hands, in the place of the stack's; nobody is registered with it."""
+    own_gateway.forget()
+    return own_gateway
 
 
 @pytest.fixture(scope="session")

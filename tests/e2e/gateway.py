@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from infra.local.agentkit import WEBHOOK_PATH
 from infra.local.json_server import JsonHandler, LocalServer
 from tests.e2e.api import JsonObject
+from tests.e2e.waiting import eventually
 
 RUN_PATH = re.compile(r"/v1/agents/([^/]+)/run")
 
@@ -25,12 +26,28 @@ class Gateway(LocalServer):
     """
 
     def __init__(self, port: int) -> None:
-        self.runs: queue.Queue[tuple[str, JsonObject, dict[str, str]]] = queue.Queue()
-        self.statuses: dict[str, int] = {}
-        self.listed: list[JsonObject] | None = None
-        self.lists_asked = 0
+        self.forget()
         super().__init__(("127.0.0.1", port), GatewayHandler)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @classmethod
+    def at(cls, port: int) -> Gateway:
+        """A gateway on a port that a killed process may still be giving up."""
+
+        def bind() -> Gateway | None:
+            try:
+                return cls(port)
+            except OSError:
+                return None
+
+        return eventually(bind, seconds=5)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.runs: queue.Queue[tuple[str, JsonObject, dict[str, str]]] = queue.Queue()
+        self.statuses: dict[str, int] = {}
+        self.listed: list[Any] | None = None
+        self.lists_asked = 0
 
     def next_run(self, seconds: float = 20) -> tuple[str, JsonObject, dict[str, str]]:
         """The next run: the agent's id, the body and the headers as they came."""
