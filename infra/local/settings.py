@@ -13,6 +13,7 @@ from infra.local.errors import LocalStackError
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
 STAGE = "local"
 STACK_NAME = f"opscore-{STAGE}"
 ARTIFACTS_BUCKET = "opscore-artifacts"

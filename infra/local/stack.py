@@ -20,6 +20,7 @@ from infra.local.errors import LocalStackError
 from infra.local.processes import Processes
 from infra.local.secret_files import keep, key_hash, new_key, new_secret
 from infra.local.settings import (
+    ACCOUNT,
     ARCHITECTURE,
     PREFERRED_AGENTKIT_PORT,
     PREFERRED_AWS_PORT,
@@ -260,6 +261,8 @@ class LocalStack:
     def _start_emulator(self, port: int) -> None:
         self._scratch.mkdir(parents=True, exist_ok=True)
         environment = tools.environment(
+            # A function may do what its role allows, and nothing else, as on AWS.
+            AUTH="true",
             BIND_HOST="127.0.0.1",
             GATEWAY_PORT=str(port),
             IOT_MTLS_ENABLED="0",
@@ -267,6 +270,7 @@ class LocalStack:
             TMPDIR=str(self._scratch),
             # No X-Ray daemon listens here.
             POWERTOOLS_TRACE_DISABLED="true",
+            MINISTACK_ACCOUNT_ID=ACCOUNT,
             MINISTACK_REGION=REGION,
         )
         command = [str(tools.EMULATOR_PYTHON), "-m", "infra.local.emulator"]

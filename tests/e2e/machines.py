@@ -10,7 +10,6 @@ from tests.e2e.waiting import eventually
 
 JsonObject = dict[str, Any]
 
-ROLE = "arn:aws:iam::000000000000:role/test"
 CALLBACK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 
 
@@ -20,6 +19,7 @@ class Machines:
     def __init__(self, aws: Any) -> None:
         self.sfn = aws.sfn
         self.sqs = aws.sqs
+        self.role = aws.outputs["WorkflowRoleArn"]
         self.queue_url = self.sqs.create_queue(QueueName=f"test-{uuid.uuid4().hex}")["QueueUrl"]
 
     def task(self, end: bool = True, **fields: Any) -> JsonObject:
@@ -43,7 +43,7 @@ class Machines:
         }
         name = f"test-{uuid.uuid4().hex}"
         machine = self.sfn.create_state_machine(
-            name=name, definition=json.dumps(definition), roleArn=ROLE
+            name=name, definition=json.dumps(definition), roleArn=self.role
         )
         return str(machine["stateMachineArn"])
 

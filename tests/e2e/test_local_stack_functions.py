@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.local.settings import RUNTIME
-from tests.e2e.machines import ROLE
+from tests.e2e.machines import Machines
 from tests.e2e.waiting import eventually
 
 WHERE = """
@@ -58,12 +58,31 @@ def archive(**files: str) -> bytes:
     return content.getvalue()
 
 
-def make_function(aws: Any, code: str, *layers: str, **environment: str) -> str:
+def make_role(aws: Any, **statement: Any) -> str:
+    """A role with one statement of rights; its arn."""
+    iam = aws.cloud.client("iam")
+    name = f"test-{uuid.uuid4().hex}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+    iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+        ),
+    )
+    if statement:
+        document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(document))
+    return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+
+
+def make_function(
+    aws: Any, code: str, *layers: str, role: str | None = None, **environment: str
+) -> str:
     name = f"test-{uuid.uuid4().hex}"
     aws.functions.create_function(
         FunctionName=name,
         Runtime=RUNTIME,
-        Role=ROLE,
+        Role=role or make_role(aws),
         Handler="app.handler",
         Code={"ZipFile": archive(app=code)},
         Layers=list(layers),
@@ -119,6 +138,34 @@ def test_function_sees_only_what_it_declares(aws: Any, package: str) -> None:
     assert invoke(aws, make_function(aws, code, shared_layer(aws))) is True
 
 
+ANSWERS = """
+import boto3
+def handler(event, context):
+    client = boto3.client("stepfunctions")
+    client.send_task_success(taskToken=event["token"], output="{}")
+"""
+
+
+def test_answering_a_token_needs_a_right_to_its_machine(aws: Any) -> None:
+    """So that a role that names no machine, or another one, is found out here."""
+    machines = Machines(aws)
+    execution = machines.start({"work": machines.task()})
+    event = json.dumps({"token": machines.next_task()["token"]})
+
+    def answer(machine: str) -> str | None:
+        resource = f"arn:aws:states:*:*:stateMachine:{machine}"
+        role = make_role(aws, Action="states:SendTaskSuccess", Resource=resource)
+        name = make_function(aws, ANSWERS, shared_layer(aws), role=role)
+        invoked = aws.functions.invoke(FunctionName=name, Payload=event)
+        return str(invoked["Payload"].read()) if "FunctionError" in invoked else None
+
+    refused = answer("other-*")
+    assert refused is not None
+    assert "AccessDenied" in refused
+    assert answer("test-*") is None
+    assert machines.end(execution)["status"] == "SUCCEEDED"
+
+
 def test_failed_message_stays_hidden_as_long_as_its_handler_said(aws: Any) -> None:
     """And a MaximumConcurrency that comes from a parameter is polled at all."""
     own, seen = (
@@ -127,7 +174,10 @@ def test_failed_message_stays_hidden_as_long_as_its_handler_said(aws: Any) -> No
         )["QueueUrl"]
         for _ in range(2)
     )
-    name = make_function(aws, HIDES_AND_FAILS, shared_layer(aws), QUEUE=own, SEEN=seen)
+    actions = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"]
+    actions += ["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+    role = make_role(aws, Action=actions, Resource="*")
+    name = make_function(aws, HIDES_AND_FAILS, shared_layer(aws), role=role, QUEUE=own, SEEN=seen)
     queue_arn = aws.sqs.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])
     formation = aws.cloud.client("cloudformation")
     body = EVENT_SOURCE % (queue_arn["Attributes"]["QueueArn"], name)

@@ -88,8 +88,8 @@ def test_failed_deploy_names_its_log_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_missing_python_is_one_clear_message(tmp_path: Path) -> None:
     (tmp_path / "infra" / "local").mkdir(parents=True)
-    requirements = (ROOT / "infra" / "local").glob("requirements-*")
-    asked = ["requirements.txt", "pyproject.toml", "shared/requirements.txt"]
+    requirements = [*ROOT.glob("*/requirements*.txt"), *ROOT.glob("infra/local/requirements*.txt")]
+    asked = ["requirements.txt", "pyproject.toml"]
     asked += [str(path.relative_to(ROOT)) for path in requirements]
     for name in asked:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,15 @@ import sys
 
 from ministack import app
 
-from infra.local.emulator import branches, event_sources, executions, expressions, tasks, workers
+from infra.local.emulator import (
+    branches,
+    event_sources,
+    executions,
+    expressions,
+    rights,
+    tasks,
+    workers,
+)
 
 FIXES = (
     *executions.FIXES,
@@ -17,6 +25,7 @@ FIXES = (
     *branches.FIXES,
     *expressions.FIXES,
     *event_sources.FIXES,
+    *rights.FIXES,
     *workers.FIXES,
 )
 

@@ -77,6 +77,11 @@ def ended(execution: JsonObject | None) -> bool:
     return False
 
 
+def new_token(ctx: JsonObject) -> str:
+    """A task token; like AWS's it tells its state machine to those who can read it."""
+    return f"{ctx['StateMachine']['Name']}.{sfn.new_uuid()}"
+
+
 def _attempt(state: JsonObject, raw: Any, execution: JsonObject, ctx: JsonObject) -> Any:
     if ended(execution):
         raise sfn._ExecutionError("States.Aborted", "the execution has ended")
@@ -84,7 +89,7 @@ def _attempt(state: JsonObject, raw: Any, execution: JsonObject, ctx: JsonObject
     jsonata = sfn._state_query_language(state, ctx) == "JSONata"
     callback = ".waitForTaskToken" in resource
     if callback:
-        ctx["Task"] = {"Token": sfn.new_uuid()}
+        ctx["Task"] = {"Token": new_token(ctx)}
     limits = {
         field: _seconds(state, field, raw, ctx) for field in ("TimeoutSeconds", "HeartbeatSeconds")
     }
