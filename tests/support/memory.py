@@ -94,11 +94,7 @@ class MemoryStore:
             places.sort(key=lambda place: place[0], reverse=newest_first)
             if after is not None:
                 start = (after[sort_key], after["pk"], after["sk"])
-                places = [
-                    p
-                    for p in places
-                    if (p[0] < start if newest_first else p[0] > start)  # type: ignore[operator]  # sort keys of one index are alike
-                ]
+                places = [p for p in places if (p[0] < start if newest_first else p[0] > start)]
             page = places[:limit]
             last: dict[str, Scalar] | None = None
             if page and len(places) >= limit:
