@@ -211,10 +211,26 @@ class Dispatcher:
         bind(session_id=attempt.session_id, task_id=attempt_id, agent_id=attempt.agent_id)
         outcome = overdue(attempt, self._clock())
         if outcome is not None:
-            if not self._outcomes.end(attempt, outcome):
+            if not (self._held(attempt) or self._outcomes.end(attempt, outcome)):
                 raise NotNow(1, "the attempt changed at its deadline")
         elif attempt.status in (AttemptStatus.PARKED, AttemptStatus.SENT, AttemptStatus.RUNNING):
             self._handover.watch(attempt)
+
+    def _held(self, attempt: Attempt) -> bool:
+        """Whether the attempt waits in vain because its session is paused: then that is what it
+        waits for from now on.
+        """
+        if attempt.status is not AttemptStatus.PARKED:
+            return False
+        message = attempt.message
+        work = self._tasks.work(attempt.attempt_id, message.session_id, message.task_key)
+        if not is_paused(work):
+            return False
+        try:
+            self._parking.hold(attempt, work.task)
+        except ConditionFailed:
+            raise NotNow(1, "the attempt changed at its deadline") from None
+        return True
 
     def _wake(self, agent_id: str, lists: tuple[str, ...], envelope: Envelope) -> None:
         """Give an agent that can take work the task whose turn it is."""

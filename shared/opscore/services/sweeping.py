@@ -109,9 +109,8 @@ class Sweeper:
 
     def _attempt(self, attempt: Attempt) -> None:
         now = self._clock()
-        outcome = overdue(attempt, now)
-        if outcome is not None:
-            self._outcomes.end(attempt, outcome)
+        if overdue(attempt, now) is not None:
+            self._dispatcher.deadline(attempt.attempt_id, attempt.fence)
             return
         match attempt.status:
             case AttemptStatus.COMPLETING:
