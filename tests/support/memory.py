@@ -1,4 +1,4 @@
-"""Fakes with memory for every port; `tests/contracts` holds each to its real adapter's behaviour."""
+"""Fakes with memory for every port; `tests/contracts` holds each to its adapter's behaviour."""
 
 from __future__ import annotations
 
