@@ -13,18 +13,24 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from opscore import bootstrap
-from opscore.observability import count, instrumented, unbind
+from opscore.observability import count, fault, instrumented, unbind
 
 
 @instrumented
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Record each message; one that can't be recorded comes back."""
 
-    def record(found: SQSRecord) -> None:
+    def take(record: SQSRecord) -> None:
         unbind("session_id", "task_id", "agent_id")
-        received = int(found.attributes.approximate_receive_count)
-        if bootstrap.dead_letters().record(found.message_id, found.body, received):
+        received = int(record.attributes.approximate_receive_count)
+        try:
+            new = bootstrap.dead_letters().record(record.message_id, record.body, received)
+        except Exception as error:
+            # The batch processor keeps what was raised to itself.
+            fault("dead letter not recorded", error)
+            raise
+        if new:
             count("DeadLettersRecorded")
 
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event, record, processor, context)
+    return process_partial_response(event, take, processor, context)

@@ -6,6 +6,7 @@ tokens and keys never do.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,12 @@ def note(message: str, **fields: Any) -> None:
 def warn(message: str, **fields: Any) -> None:
     """One line of what went wrong and was handled."""
     logger().warning(message, extra=fields, stacklevel=3)
+
+
+def fault(message: str, error: Exception) -> None:
+    """One line of an error that nobody foresaw: its type and way; its text may hold a payload."""
+    way = traceback.format_tb(error.__traceback__)
+    logger().error(message, extra={"error": type(error).__name__, "way": way}, stacklevel=3)
 
 
 def count(name: str, value: float = 1, *, unit: str = "Count") -> None:

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from opscore.errors import OpsCoreError
 from opscore.http.responses import answer, error_answer, status_of
-from opscore.observability import Handler, instrumented, logger, note
+from opscore.observability import Handler, fault, instrumented, logger, note
 
 Resolver = APIGatewayHttpResolver
 
@@ -45,7 +45,7 @@ def _ours(error: OpsCoreError) -> Response[str]:
 
 
 def _unforeseen(error: Exception) -> Response[str]:
-    logger().exception("request failed", extra={"error": type(error).__name__})
+    fault("request failed", error)
     return error_answer(OpsCoreError("unforeseen"))
 
 

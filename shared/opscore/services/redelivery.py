@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opscore.errors import Contended, DependencyFailed
-from opscore.observability import warn
+from opscore.observability import fault, warn
 from opscore.ports import Queue
 from opscore.services.dispatch import NotNow
 
@@ -37,6 +37,10 @@ class Redelivery:
             raise
         except (DependencyFailed, Contended) as error:
             self._hide(receipt, self._backoff(receive_count), error)
+            raise
+        except Exception as error:
+            # The batch processor keeps what was raised to itself.
+            fault("message comes back after the queue's own time", error)
             raise
 
     def _hide(self, receipt: str, seconds: int, error: Exception) -> None:
