@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from infra.local import tools
 from infra.local.settings import ARCHITECTURE, ROOT, RUNTIME
 
-BUILD = ROOT / ".aws-sam"
-TEMPLATE = BUILD / "build" / "template.yaml"
-STAMP = BUILD / "inputs.sha256"
-LOCK = BUILD / "lock"
+BUILDS = ROOT / ".aws-sam" / "local"
+LOCK = BUILDS / "lock"
+KEPT = 3
 
 INPUTS = ("template.yaml", "samconfig.toml", "functions", "shared", "infra/local/build.py")
 IGNORED = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 
 
 def build(directory: Path) -> Path:
-    """The built template; raises LocalStackError when `sam build` fails."""
-    BUILD.mkdir(exist_ok=True)
+    """The built template; raises LocalStackError when `sam build` fails.
+
+    A build has a place of its own, by its inputs: stacks that come up at once share it, and one
+    that builds something newer does not pull it from under the others.
+    """
+    BUILDS.mkdir(parents=True, exist_ok=True)
     with LOCK.open("w") as lock:
-        # Two stacks may come up at once, and share the build.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        digest = inputs_digest()
-        if not TEMPLATE.exists() or not STAMP.exists() or STAMP.read_text() != digest:
-            STAMP.unlink(missing_ok=True)
+        built = BUILDS / inputs_digest()
+        if not built.exists():
+            fresh = BUILDS / "fresh"
             tools.run(
                 [
                     tools.SAM,
@@ -35,7 +38,7 @@ def build(directory: Path) -> Path:
                     "--config-env",
                     "local",
                     "--build-dir",
-                    TEMPLATE.parent,
+                    fresh,
                     "--parameter-overrides",
                     f"Runtime={RUNTIME} Architecture={ARCHITECTURE}",
                 ],
@@ -43,8 +46,15 @@ def build(directory: Path) -> Path:
                 directory / "logs" / "build.log",
                 "`sam build` failed",
             )
-            STAMP.write_text(digest)
-    return TEMPLATE
+            fresh.rename(built)
+            _forget_old()
+    return built / "template.yaml"
+
+
+def _forget_old() -> None:
+    builds = [path for path in BUILDS.iterdir() if path.is_dir()]
+    for old in sorted(builds, key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old)
 
 
 def inputs_digest() -> str:
@@ -53,7 +63,7 @@ def inputs_digest() -> str:
     for path in sorted(_files()):
         digest.update(f"{path.relative_to(ROOT)}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
 
 
 def _files() -> Iterator[Path]:

@@ -24,8 +24,7 @@ from infra.local.forwarder import Forwarder
 from infra.local.settings import ARCHITECTURE, REGION, RUNTIME, LocalSettings
 from infra.local.stack import LocalStack
 
-# Docker's name for the host, which podman knows too; the engine fills in the address.
-HOST = os.environ.get("CONTAINER_HOST", "host.docker.internal")
+PODMANS_HOST, DOCKERS_HOST = "host.containers.internal", "host.docker.internal"
 ENDPOINT = "AWS_ENDPOINT_URL"
 VARIABLES = re.compile(r"^( *)(STAGE: *(?:\n +Ref: Stage|!Ref Stage))$", re.MULTILINE)
 
@@ -45,6 +44,11 @@ def start_api(stack: LocalStack, port: int) -> int:
 def logical_id(function: str) -> str:
     """A function's name in template.yaml: state_api is StateApi."""
     return "".join(part.capitalize() for part in function.split("_"))
+
+
+def host() -> str:
+    """The host's name inside a container."""
+    return PODMANS_HOST if "podman" in os.environ.get("DOCKER_HOST", "") else DOCKERS_HOST
 
 
 def with_endpoint(template: str) -> str:
@@ -74,13 +78,17 @@ def variables(cloud: Cloud, endpoint: str) -> dict[str, dict[str, str]]:
 def _sam_local(stack: LocalStack, command: Sequence[str]) -> int:
     directory = stack.settings.directory
     with _reachable(stack.addresses.aws_endpoint) as endpoint:
-        template = build.build(directory).with_name("containers.yaml")
-        template.write_text(with_endpoint(build.TEMPLATE.read_text()))
+        built = build.build(directory)
+        template = built.with_name("containers.yaml")
+        template.write_text(with_endpoint(built.read_text()))
         values = directory / "containers.json"
         values.write_text(json.dumps(variables(stack.cloud, endpoint)))
         options = ["--template", str(template), "--env-vars", str(values), "--region", REGION]
         options += ["--parameter-overrides", f"Runtime={RUNTIME} Architecture={ARCHITECTURE}"]
-        options += ["--add-host", f"{HOST}:host-gateway", "--container-host-interface", "127.0.0.1"]
+        options += ["--container-host-interface", "127.0.0.1"]
+        if host() == DOCKERS_HOST:
+            # Docker Desktop knows the name by itself, Docker on Linux only when told to.
+            options += ["--add-host", f"{DOCKERS_HOST}:host-gateway"]
         return subprocess.run(  # noqa: S603  sam, with what this module made
             [str(tools.SAM), "local", *command, *options],
             env=tools.sam_environment(directory),
@@ -94,7 +102,7 @@ def _reachable(aws_endpoint: str) -> Iterator[str]:
     forwarder = Forwarder(0, aws_endpoint, interface="0.0.0.0")  # noqa: S104  containers are not on loopback
     threading.Thread(target=forwarder.serve_forever, daemon=True).start()
     try:
-        yield f"http://{HOST}:{forwarder.server_port}"
+        yield f"http://{host()}:{forwarder.server_port}"
     finally:
         forwarder.shutdown()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -29,6 +30,12 @@ class JsonHandler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer in JSON also what the base can't read: endless headers, no HTTP."""
+        self.close_connection = True
+        detail = explain or message or HTTPStatus(code).description
+        self.reply(code, {"detail": detail, "code": "unreadable_request"})
 
 
 class LocalServer(ThreadingHTTPServer):
