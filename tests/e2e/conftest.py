@@ -21,8 +21,9 @@ from infra.local.secret_files import key_hash, new_key
 from infra.local.settings import ROOT, LocalSettings
 from infra.local.stack import AGENTKIT, LocalStack
 from tests.e2e.agents import Fleet
-from tests.e2e.api import Api
+from tests.e2e.api import Api, step, workflow
 from tests.e2e.gateway import Gateway, Webhook
+from tests.e2e.known import Known
 from tests.support.workflow_runs import ROLE
 
 PARAMETERS = {
@@ -167,3 +168,19 @@ def gateway(own_gateway: Gateway) -> Gateway:
 def webhook(stack: LocalStack, api: Api) -> Webhook:
     """AgentKit's webhook, signed with the stack's secret."""
     return Webhook(api, stack.webhook_secret)
+
+
+@pytest.fixture(scope="module")
+def known(stack: LocalStack, api: Api, keys: dict[str, str]) -> Iterator[Known]:
+    """An agent with a running task of a session of a workflow."""
+    fleet = Fleet(api, keys["agent"], stack)
+    agent = fleet.add("known")
+    definition = workflow(step(timeout="10m"))
+    api.put(f"workflow/{definition['id']}", definition)
+    session = api.start(definition["id"], {"in": 1}, agent.agent_id)
+    run = agent.next_run()
+    agent.report("active", {"opscore_task_id": run.reference})
+    api.attempt(session, "RUNNING")
+    yield Known(agent, run.reference, session, definition)
+    api.post(f"session/{session}/cancel")
+    fleet.close()

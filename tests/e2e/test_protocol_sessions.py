@@ -55,10 +55,10 @@ def test_starting_at_once_with_one_idempotency_key_starts_one(
     definition, headers = workflow(step()), key()
     api.put(f"workflow/{definition['id']}", definition)
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(4) as pool:
         starts = [
             pool.submit(api.start, definition["id"], None, agent.agent_id, headers)
-            for _ in range(8)
+            for _ in range(4)
         ]
         started = {start.result() for start in starts}
 

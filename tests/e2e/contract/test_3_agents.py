@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.e2e.agents import Agent, Fleet, fresh
 from tests.e2e.api import Api, JsonObject, attempts, step, workflow
+from tests.e2e.deployed import setting
+from tests.e2e.gateway import Webhook
 
 RUN_FIELDS = {
     "senderId",
@@ -73,3 +76,17 @@ def test_any_2xx_of_the_agent_s_is_taken(status: int, fleet: Fleet, api: Api) ->
     agent.done(agent.next_run())
 
     assert attempts(api.end(session_id))[0]["outcome"] == "completed"
+
+
+def test_transport_is_chosen_per_deployment(
+    aws: Any, fleet: Fleet, api: Api, webhook: Webhook
+) -> None:
+    """AgentKit main never delivers: with DispatchTransport=direct its agents are posted to."""
+    agent, capability = fleet.make(), fresh("deployment")
+    webhook.register(agent.agent_id, contactEndpoint=agent.endpoint, capabilities=[capability])
+    agent.report("idle")
+
+    with setting(aws, "TaskDispatcherName", "DISPATCH_TRANSPORT", "direct"):
+        session_id = api.start(workflow(step(agentCapability=capability)))
+        agent.done(agent.next_run(), "directly")
+        assert api.end(session_id)["result"] == "directly"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,8 @@ import requests
 
 from tests.e2e.agents import Fleet, fresh, now
 from tests.e2e.api import Api
+from tests.e2e.deployed import setting
 from tests.e2e.gateway import event
-from tests.e2e.waiting import eventually
 
 SAMPLE = "sample_workflow_id"
 
@@ -79,29 +78,9 @@ def test_sdk_tells_401_403_404_and_the_rest_apart_and_reads_detail(
 
 @pytest.fixture
 def unsigned(aws: Any, api: Api) -> Iterator[Api]:
-    """The deployed function with AllowUnsignedWebhook on, as the parameter sets it."""
-    name = next(
-        function["FunctionName"]
-        for function in aws.functions.list_functions()["Functions"]
-        if "WEBHOOK_SECRET_ID" in function["Environment"]["Variables"]
-    )
-    variables = aws.functions.get_function_configuration(FunctionName=name)["Environment"]
-    before = variables["Variables"]
-    assert before["ALLOW_UNSIGNED_WEBHOOK"] == "false"
-
-    def becomes(allowed: str) -> None:
-        after = {**before, "ALLOW_UNSIGNED_WEBHOOK": allowed}
-        aws.functions.update_function_configuration(
-            FunctionName=name, Environment={"Variables": after}
-        )
-        probe = json.dumps(event("", "PROBE"))
-        path = "/v1/opscore/internal/agent/notify"
-        wanted = 400 if allowed == "true" else 401
-        eventually(lambda: api.post(path, data=probe).status_code == wanted)
-
-    becomes("true")
-    yield api.with_key(None)
-    becomes("false")
+    """A deployment with AllowUnsignedWebhook on."""
+    with setting(aws, "StateApiName", "ALLOW_UNSIGNED_WEBHOOK", "true"):
+        yield api.with_key(None)
 
 
 def test_load_test_registers_unsigned_where_the_deployment_allows_it(

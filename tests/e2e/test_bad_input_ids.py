@@ -1,0 +1,90 @@
+"""Ids that are no ids (empty, huge, with separators, badly encoded) find and change nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.api import PREFIX, Api
+from tests.e2e.gateway import Webhook, event
+from tests.e2e.known import Known, everything
+
+ODD_IDS = {
+    "empty": "",
+    "huge": "x" * 129,
+    "beyond all": "x" * 6000,
+    "slash": "a%2Fb",
+    "two slashes": "a%2F%2Fb",
+    "dots": "..",
+    "encoded dots": "%2e%2e",
+    "encoded dots and slash": "..%2f..%2fhealth",
+    "hash": "a%23b",
+    "question mark": "a%3Fb",
+    "white space": "a%20b",
+    "plus": "%20",
+    "line feed": "a%0Ab",
+    "carriage return and header": "a%0D%0AX-Evil:%201",
+    "NUL": "a%00b",
+    "bad UTF-8": "%ff%fe",
+    "half a surrogate pair": "%ed%a0%80",
+    "half an escape": "a%",
+    "no hex": "a%zz",
+    "encoded twice": "a%252Fb",
+    "backslash": "a%5Cb",
+    "quote": "a%22b",
+    "emoji": "%F0%9F%98%80",
+    "delete character": "a%7Fb",
+    "semicolon": "a;b=c",
+}
+READS = [
+    "GET agent/{}",
+    "GET agent/{}/state",
+    "GET agent/{}/state/history",
+    "DELETE agent/{}",
+    "GET session/{}",
+    "GET session/{}/tasks",
+    "POST session/{}/cancel",
+    "GET task/{}",
+    "POST task/{}/heartbeat",
+    "GET dead-letter/{}",
+    "GET workflow/{}",
+    "GET workflow/{}/versions",
+]
+
+
+@pytest.mark.parametrize("name", ODD_IDS)
+def test_odd_id_in_a_path_is_4xx_and_finds_nothing(
+    name: str, known: Known, api: Api, aws: Any
+) -> None:
+    before = everything(aws)
+    for read in READS:
+        method, path = read.split(" ")
+        status, body = api.raw(method, PREFIX + path.format(ODD_IDS[name]))
+
+        assert 400 <= status < 500, (read, status, body)
+        assert isinstance(json.loads(body), dict), (read, body)
+    assert everything(aws) == before
+
+
+@pytest.mark.parametrize("name", ["huge", "white space", "NUL", "hash", "line feed"])
+def test_agent_of_an_odd_id_can_t_be_registered(name: str, api: Api, aws: Any) -> None:
+    before = everything(aws)
+    body = json.dumps({"contactEndpoint": "http://x.local/run"}).encode()
+
+    status, answer = api.raw("PUT", f"{PREFIX}agent/{ODD_IDS[name]}", body=body)
+
+    assert status in {404, 422}
+    assert json.loads(answer)["code"] in {"malformed", "route_not_found"}
+    assert everything(aws) == before
+
+
+@pytest.mark.parametrize("agent_id", ["a/b", "a b", "a\0b", "a\nb", "a#b", "x" * 129, "a?b"])
+def test_webhook_s_odd_ids_are_422(agent_id: str, webhook: Webhook, aws: Any) -> None:
+    before = everything(aws)
+
+    answer = webhook.send(event(agent_id))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+    assert everything(aws) == before
