@@ -65,13 +65,19 @@ class AgentService:
             before = self._agents.get(registration.agent_id)
             now = self._clock()
             after = settled(_merged(before, registration, now), now)
+            early = self._agents.early_report(registration.agent_id, now)
+            said = []
+            if early is not None:
+                # In the same write: who registered an agent may not live to do a second one.
+                after = reported(after, early, now, self._cooldown_ms).agent
+                said = [self._agents.forgotten(registration.agent_id)]
             try:
-                self._store.write(*self._agents.registered(before, after))
+                self._store.write(*self._agents.registered(before, after), *said)
             except ConditionFailed:
                 continue
             after = after.replace(rev=(before.rev if before else 0) + 1)
             note("agent registered", again=before is not None)
-            after = self._apply_early(after) if before is None else after
+            after = self._apply_early(after)
             if after.idle_since is not None:
                 # Also one that was eligible before: a new capability opens further lists.
                 self._wakeups.announce(after)
@@ -79,8 +85,9 @@ class AgentService:
         raise Contended(f"agent {registration.agent_id} keeps changing; try again")
 
     def _apply_early(self, agent: Agent) -> Agent:
-        """Apply what the agent said before anyone knew it. Read after the agent was written, as
-        the report's taker looks for the agent after it wrote the report: one sees the other.
+        """Apply what the agent said while it was being registered. Read after the agent was
+        written, as the report's taker looks for the agent after it wrote the report: one sees the
+        other.
         """
         for _ in range(TRIES):
             report = self._agents.early_report(agent.agent_id, self._clock())
