@@ -173,11 +173,15 @@ class Deployment:
         return str(self.template.resolved({"Ref": logical_id}))
 
     def items(self, logical_id: str) -> list[dict[str, Any]]:
-        """Everything in a table, attributes as DynamoDB has them."""
+        """Everything in a table, as plain values."""
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=self.table(logical_id), ConsistentRead=True
         )
-        return [dict(item) for page in pages for item in page["Items"]]
+        return [
+            {name: _plain(value) for name, value in item.items()}
+            for page in pages
+            for item in page["Items"]
+        ]
 
     def process_of(self, *functions: str) -> None:
         """Make this process a fresh one of the function: its environment and nothing cached.
@@ -266,6 +270,11 @@ def _forget_in(module: ModuleType) -> None:
             member, "cache_clear"
         ):
             member.cache_clear()
+
+
+def _plain(attribute: Any) -> Any:
+    ((kind, value),) = attribute.items()
+    return int(value) if kind == "N" else value
 
 
 @cache

@@ -104,6 +104,23 @@ def registration(agent_id: str, *capabilities: str, **more: Any) -> dict[str, An
     return http("PUT", f"{API}/agent/{agent_id}", body, route=f"{API}/agent/{{agentId}}")
 
 
+def deregistration(agent_id: str) -> dict[str, Any]:
+    """The end of an agent's registration."""
+    return http("DELETE", f"{API}/agent/{agent_id}", route=f"{API}/agent/{{agentId}}")
+
+
+def workflow(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The upload of a workflow template."""
+    path = f"{API}/workflow/{template['id']}"
+    return http("PUT", path, template, route=f"{API}/workflow/{{workflowId}}")
+
+
+def session_move(session_id: str, move: str) -> dict[str, Any]:
+    """What a person does to a session: `cancel`, `pause` or `resume`."""
+    path = f"{API}/session/{session_id}/{move}"
+    return http("POST", path, route=f"{API}/session/{{sessionId}}/{move}")
+
+
 def trigger(
     workflow: str | Mapping[str, Any],
     payload: Mapping[str, Any] | None = None,

@@ -1,0 +1,347 @@
+"""A process may end between any two of its calls: nothing is lost, no outcome is accepted twice.
+
+Each scenario is run once to see its calls, and then once for each place between them, with the
+process ending there. What follows is what happens in the world: messages come again, callers and
+events insist or don't, time passes, the sweeper runs. The calls are taken from the code as it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support import events
+from tests.support.calls import Calls, CrashPoint
+from tests.support.world import (
+    Behaviour,
+    World,
+    completes,
+    fails,
+    gives_up,
+    is_silent,
+    names_its_task,
+    names_no_task,
+    overtakes_itself,
+    world_maker,
+)
+
+WORKFLOW = {"id": "wf", "name": "wf", "tasks": [{"taskId": "step", "agentCapability": "work"}]}
+KEY = "only-once"
+
+HANDLE_TASKS = ("task_dispatcher", "state_api", "task_api", "failure_handler", "sweeper")
+AGENTS_WORD = ("state_api", "task_api")
+EVERYTHING = (*HANDLE_TASKS, "session_api", "execution_recorder")
+
+INSISTENCE = {
+    "task_dispatcher": (True,),
+    "failure_handler": (True,),
+    "sweeper": (True,),
+    "execution_recorder": (False,),
+}
+"""Whether who invoked a function does so once more after a crash: both for those not listed. Of
+queues and schedules it is sure; of events, that they come once more only makes it easier.
+"""
+
+Act = Callable[[World], None]
+
+
+def nothing(_: World) -> None:
+    """No preparation."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`act` is what may be cut off, in those functions. Its sessions end in `ends`; after the loss
+    of a word that nobody repeats, in `or_ends` too.
+    """
+
+    name: str
+    act: Act
+    prepare: Act = nothing
+    within: Collection[str] = HANDLE_TASKS
+    ends: str = "SUCCEEDED"
+    or_ends: str | None = None
+    sessions: int = 1
+
+
+def trigger(world: World) -> None:
+    world.request("session_api", events.trigger("wf", {"n": 1}, idempotency_key=KEY))
+
+
+def run(world: World) -> None:
+    trigger(world)
+    world.settle()
+
+
+def two_agents(world: World) -> None:
+    world.agent("a")
+    world.agent("b")
+
+
+def one_that(behaves: Behaviour, *, at_once: bool = False) -> Act:
+    """Agent a behaves so, agent b as the best of them; a has been idle for longer."""
+
+    def prepare(world: World) -> None:
+        world.agent("a", behaves=behaves)
+        world.agent("b")
+        if at_once:
+            world.at_once = {"a", "b"}
+
+    return prepare
+
+
+def answering(status: int) -> Act:
+    """Two agents; the gateway answers so for the first."""
+
+    def prepare(world: World) -> None:
+        two_agents(world)
+        world.statuses["a"] = status
+
+    return prepare
+
+
+def park_then_register(world: World) -> None:
+    run(world)
+    world.agent("a")
+    world.settle()
+
+
+def park_then_report(world: World) -> None:
+    """The agent's word comes before its registration, as with AgentKit."""
+    run(world)
+    world.say_early("a", "idle")
+    world.register("a", "work")
+    world.settle()
+
+
+def busy_agent(world: World) -> None:
+    """The only agent works on another session's task."""
+    world.agent("a", behaves=is_silent)
+    world.request("session_api", events.trigger("wf", {"n": 0}))
+    world.settle()
+    world.behaviours["a"] = names_its_task
+
+
+def park_then_free(world: World) -> None:
+    run(world)
+    (first,) = world.deliveries
+    names_its_task(world, first)
+    world.settle()
+
+
+def wait_for_deadline(world: World) -> None:
+    run(world)
+    world.clock.forward(62)
+    world.settle()
+
+
+def sweep_at_deadline(world: World) -> None:
+    run(world)
+    world.clock.forward(60.5)
+    world.sweep()
+    world.settle()
+
+
+def wait_in_vain(world: World) -> None:
+    world.plan([{"waitTimeout": 30}], retries=0)
+    run(world)
+    world.clock.forward(32)
+    world.settle()
+
+
+def gateway_away(world: World) -> None:
+    """Nothing can be sent for a while."""
+    two_agents(world)
+    world.statuses |= {"a": 503, "b": 503}
+
+
+def gateway_back(world: World) -> None:
+    run(world)
+    world.statuses.clear()
+    world.clock.forward(5)
+    world.settle()
+
+
+def undeliverable(world: World) -> None:
+    world.plan([{}], retries=0)
+    run(world)
+    for seconds in (5, 10, 20, 40, 80, 160):
+        world.clock.forward(seconds)
+        world.settle()
+
+
+def cancel(world: World) -> None:
+    run(world)
+    world.person("cancel")
+    world.settle()
+
+
+def pause_and_resume(world: World) -> None:
+    trigger(world)
+    world.person("pause")
+    world.settle()
+    world.person("resume")
+    world.settle()
+
+
+def deregister(world: World) -> None:
+    run(world)
+    # The second time it may be gone already.
+    world.request("state_api", events.deregistration("a"), insists=True, answers=(200, 404))
+    world.settle()
+
+
+def task_without_template(world: World) -> None:
+    body = {"agentCapability": "work", "parameters": {}}
+    event = events.http("POST", "/v1/opscore/task", body, headers={"Idempotency-Key": KEY})
+    world.request("task_api", event)
+    world.settle()
+
+
+def inline(world: World) -> None:
+    world.request("session_api", events.trigger(WORKFLOW, idempotency_key=KEY, agent_id="a"))
+    world.settle()
+
+
+def two_steps(world: World) -> None:
+    world.plan([{}, {"agentId": "b", "taskId": "second"}])
+    two_agents(world)
+
+
+def hand_out_refused(world: World) -> None:
+    """What was parked is refused by the agent that came for it."""
+    run(world)
+    world.statuses["a"] = 422
+    world.agent("a")
+    world.settle()
+    world.agent("b")
+    world.settle()
+
+
+SCENARIOS = [
+    Scenario("an agent is free, and names its task", run, two_agents, within=EVERYTHING),
+    Scenario("an agent names no task", run, one_that(names_no_task), within=AGENTS_WORD),
+    Scenario(
+        "an agent's two reports overtake each other",
+        run,
+        one_that(overtakes_itself),
+        within=AGENTS_WORD,
+    ),
+    Scenario("an agent works inside the request", run, one_that(names_its_task, at_once=True)),
+    Scenario(
+        "an agent that names no task works inside the request",
+        run,
+        one_that(names_no_task, at_once=True),
+    ),
+    Scenario(
+        "an agent fails, and the next does it",
+        run,
+        one_that(fails),
+        within=AGENTS_WORD,
+        or_ends="FAILED",
+    ),
+    Scenario("an agent completes by its own word", run, one_that(completes), within=AGENTS_WORD),
+    Scenario(
+        "an agent gives up by its own word",
+        run,
+        one_that(gives_up),
+        within=AGENTS_WORD,
+        or_ends="FAILED",
+    ),
+    Scenario("a task waits until an agent registers", park_then_register),
+    Scenario("a task waits for an agent that spoke too early", park_then_report),
+    Scenario("a task waits until an agent is free", park_then_free, busy_agent, sessions=2),
+    Scenario("what waited is refused, and goes to the next", hand_out_refused),
+    Scenario("an agent refuses, and the next takes it", run, answering(422)),
+    Scenario("an agent is gone, and the next takes it", run, answering(404)),
+    Scenario("the gateway is away for a while", gateway_back, gateway_away),
+    Scenario("a dead letter", undeliverable, gateway_away, within=EVERYTHING, ends="FAILED"),
+    Scenario(
+        "an agent says nothing, its deadline's message comes",
+        wait_for_deadline,
+        one_that(is_silent),
+        within=["task_dispatcher"],
+    ),
+    Scenario(
+        "an agent says nothing, the sweeper comes",
+        sweep_at_deadline,
+        one_that(is_silent),
+        within=["sweeper"],
+    ),
+    Scenario("no agent comes in time", wait_in_vain, ends="FAILED"),
+    Scenario(
+        "a session is cancelled",
+        cancel,
+        one_that(is_silent),
+        within=EVERYTHING,
+        ends="ABORTED",
+        or_ends="SUCCEEDED",
+    ),
+    Scenario("a session is paused and resumed", pause_and_resume, two_agents, within=EVERYTHING),
+    Scenario(
+        "an agent is deregistered in the middle",
+        deregister,
+        one_that(is_silent),
+        within=["state_api"],
+    ),
+    Scenario("a task without a template", task_without_template, two_agents, within=["task_api"]),
+    Scenario("an inline definition for an agent", inline, two_agents, within=["session_api"]),
+    Scenario("two tasks in sequence", run, two_steps),
+]
+
+
+@pytest.fixture(scope="module")
+def make() -> Iterator[Callable[[], World]]:
+    with world_maker() as maker:
+        yield maker
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_crash_loses_nothing(make: Callable[[], World], scenario: Scenario) -> None:
+    world = prepared(make, scenario)
+    scenario.act(world)
+    points = [p for p in world.calls.points() if p.call.function in scenario.within]
+    assert verdict(scenario, world) == []
+
+    faults = [
+        f"{point}, {'insistent' if insistent else 'patient'}: {fault}"
+        for point in points
+        for insistent in INSISTENCE.get(point.call.function, (True, False))
+        for fault in crashed(make, scenario, point, insistent=insistent)
+    ]
+    assert faults == []
+
+
+def crashed(
+    make: Callable[[], World], scenario: Scenario, point: CrashPoint, *, insistent: bool
+) -> list[str]:
+    """What is wrong after the scenario with a crash at that point."""
+    world = prepared(make, scenario)
+    world.insistent = insistent
+    world.calls.crash_at = point
+    scenario.act(world)
+    assert world.calls.crashed == point.call
+    return verdict(scenario, world)
+
+
+def prepared(make: Callable[[], World], scenario: Scenario) -> World:
+    world = make()
+    world.request("workflow_api", events.workflow(WORKFLOW))
+    scenario.prepare(world)
+    world.settle()
+    world.calls = Calls()
+    return world
+
+
+def verdict(scenario: Scenario, world: World) -> list[str]:
+    """What is wrong when the world has come to rest."""
+    faults = world.rest()
+    ends = [execution.status for execution in world.executions.executions.values()]
+    allowed = {scenario.ends, scenario.ends if world.insistent else scenario.or_ends}
+    if not allowed.issuperset(ends):
+        faults.append(f"sessions ended {ends}")
+    if len(ends) != scenario.sessions and (world.insistent or len(ends) > scenario.sessions):
+        faults.append(f"{len(ends)} executions")
+    return faults
