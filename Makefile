@@ -63,7 +63,7 @@ unit: install ## Unit tests: no sockets, a few seconds
 	$(python) -m pytest tests/unit
 
 integration: install ## Integration tests: AWS in process
-	$(python) -m pytest -n 2 tests/integration
+	$(python) -m pytest -n 2 tests/contracts tests/integration
 
 e2e: install ## End-to-end tests on a local stack of their own
 	$(python) -m pytest tests/e2e
