@@ -8,10 +8,13 @@ from pydantic import JsonValue
 
 from opscore.errors import Contended, OutcomeDiffers, StaleFence, TaskNotFound
 from opscore.lifecycle.attempts import LEASED
+from opscore.models.agent import Agent
 from opscore.models.outcome import Outcome
 from opscore.models.task import Attempt, AttemptStatus
 from opscore.observability import bind
 from opscore.ports import Clock, ConditionFailed, Scalar, Store
+from opscore.records import keys
+from opscore.records.codec import decode
 from opscore.records.tasks import Tasks
 from opscore.services.outcomes import TRIES, Decided, Outcomes
 
@@ -39,7 +42,7 @@ class OwnWord:
     def heartbeat(self, reference: str, agent_id: str | None) -> None:
         """Note that the agent is still at it. Raises TaskNotFound, StaleFence, Contended."""
         for _ in range(TRIES):
-            attempt = self._held(reference, agent_id)
+            attempt, _agent = self._held(reference, agent_id)
             if attempt.status not in LEASED:
                 raise StaleFence("the task has ended")
             running: dict[str, Scalar] = {
@@ -64,7 +67,7 @@ class OwnWord:
 
     def _decide(self, reference: str, agent_id: str | None, outcome: Outcome) -> None:
         for _ in range(TRIES):
-            attempt = self._held(reference, agent_id)
+            attempt, agent = self._held(reference, agent_id)
             if attempt.status not in LEASED:
                 self._repeat(attempt, outcome)
                 return
@@ -80,7 +83,7 @@ class OwnWord:
                 self._store.write(*changes)
             except ConditionFailed:
                 continue
-            self._outcomes.send(Decided.of(attempt.replace(outcome=outcome)))
+            self._outcomes.send(Decided.of(attempt.replace(outcome=outcome)), agent)
             return
         raise Contended("the task keeps changing; try again")
 
@@ -92,17 +95,26 @@ class OwnWord:
         if attempt.status is AttemptStatus.COMPLETING:
             self._outcomes.send(Decided.of(attempt))
 
-    def _held(self, reference: str, agent_id: str | None) -> Attempt:
+    def _held(self, reference: str, agent_id: str | None) -> tuple[Attempt, Agent | None]:
+        """The attempt, and its agent if that was named: both by one request."""
         attempt_id, fence = parse_reference(reference)
-        attempt = self._tasks.attempt(attempt_id)
-        if attempt is None or fence is None:
+        found = self._store.get_many(
+            [keys.attempt(attempt_id), *([] if agent_id is None else [keys.agent(agent_id)])]
+        )
+        if keys.attempt(attempt_id) not in found or fence is None:
             raise TaskNotFound(reference)
+        attempt = decode(Attempt, found[keys.attempt(attempt_id)])
         bind(session_id=attempt.session_id, task_id=attempt_id, agent_id=attempt.agent_id)
         if attempt.fence != fence or attempt.agent_id is None:
             raise StaleFence("the task was handed to someone else since")
-        if agent_id is not None and agent_id != attempt.agent_id:
+        if agent_id is None:
+            return attempt, None
+        if agent_id != attempt.agent_id:
             raise StaleFence("the task is held by another agent")
-        return attempt
+        item = found.get(keys.agent(agent_id))
+        agent = None if item is None else decode(Agent, item)
+        # The two were not read at one moment: an agent from before its claim is of no use.
+        return attempt, agent if agent is not None and attempt_id in agent.leases else None
 
 
 def parse_reference(reference: str) -> tuple[str, int | None]:
