@@ -1,0 +1,287 @@
+"""The budgets of architecture.md: requests to AWS and over HTTP, counted; state transitions too.
+
+Each operation runs in a warm process. `pytest -s` prints the table.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from opscore.lifecycle.agents import settled
+from opscore.models.agent import Agent
+from opscore.ports import Item, Key, Page, Table
+from opscore.records import keys
+from opscore.records.codec import encode
+from opscore.workflows.checks import check
+from opscore.workflows.compiler import compile_workflow
+from tests.support import events
+from tests.support.fleet import Fleet
+from tests.support.memory import MemoryStore
+from tests.support.world import World, is_silent, world_maker
+
+WORKFLOW = {"id": "wf", "name": "wf", "tasks": [{"taskId": "step", "agentCapability": "work"}]}
+
+
+@pytest.fixture(scope="module")
+def make() -> Iterator[Callable[[], World]]:
+    with world_maker() as maker:
+        yield maker
+
+
+@pytest.fixture
+def world(make: Callable[[], World]) -> World:
+    found = make()
+    found.request("workflow_api", events.workflow(WORKFLOW))
+    return found
+
+
+def calls_of(world: World, what: Callable[[], object], function: str = "") -> list[str]:
+    """The names of the calls that something makes, in one function or in all."""
+    before = len(world.calls.made)
+    what()
+    made = world.calls.made[before:]
+    return [call.name for call in made if function in ("", call.function)]
+
+
+def keeps(operation: str, budget: int, calls: list[str]) -> None:
+    """Show and assert a line of the table. A call over HTTP is not a request to AWS."""
+    aws = [name for name in calls if not name.startswith("http")]
+    sys.stdout.write(f"\n{operation:<60} {len(aws)} of {budget}: {', '.join(calls)}")
+    assert len(aws) <= budget, f"{operation}: {aws}"
+
+
+def say(world: World, agent_id: str, state: str, details: dict[str, Any] | None = None) -> Any:
+    return lambda: world.say(agent_id, state, details)
+
+
+def test_report_a_state(world: World) -> None:
+    world.agent("a")
+    world.say("a", "active")
+
+    keeps("report a state, becoming eligible", 3, calls_of(world, say(world, "a", "idle")))
+    keeps("report a state, staying eligible", 2, calls_of(world, say(world, "a", "idle")))
+    keeps("report a state, not eligible any more", 2, calls_of(world, say(world, "a", "active")))
+    keeps("report an error", 2, calls_of(world, say(world, "a", "error")))
+
+
+def test_read_a_state(world: World) -> None:
+    world.agent("a")
+
+    calls = calls_of(world, lambda: world.request("state_api", events.state("a")))
+
+    keeps("read a state", 1, calls)
+    assert calls == ["dynamodb GetItem"]
+
+
+@pytest.mark.parametrize("key", [None, "key"], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("agent_id", [None, "a"], ids=["for no agent", "for an agent"])
+def test_trigger(world: World, key: str | None, agent_id: str | None) -> None:
+    world.agent("a")
+    event = events.trigger("wf", {"n": 1}, agent_id=agent_id, idempotency_key=key)
+
+    calls = calls_of(world, lambda: world.request("session_api", event))
+
+    keeps(f"trigger, agent {agent_id}, idempotency key {key}", 3, calls)
+    assert calls[-1] == "sfn StartExecution"
+
+
+def trigger(world: World) -> None:
+    world.request("session_api", events.trigger("wf", {"n": 1}))
+
+
+def shards_probed(calls: list[str]) -> int:
+    return calls.count("dynamodb Query")
+
+
+@pytest.mark.parametrize("fleet", [1, 10, 1000])
+def test_dispatch_to_a_free_agent(world: World, fleet: int) -> None:
+    add_agents(world, fleet)
+    world.behaviours |= {f"agent-{n:06d}": is_silent for n in range(fleet)}
+    trigger(world)
+
+    calls = calls_of(world, world.settle, "task_dispatcher")
+
+    keeps(f"dispatch, {fleet} agents", 5 + shards_probed(calls), calls)
+    assert shards_probed(calls) <= 4
+    assert calls.count("http POST") == len(world.deliveries) == 1
+    if fleet > 100:
+        assert shards_probed(calls) == 1
+
+
+def test_dispatch_to_an_agent_by_its_id(world: World) -> None:
+    world.agent("a", behaves=is_silent)
+    world.plan([{"agentCapability": None, "agentId": "a"}])
+    trigger(world)
+
+    calls = calls_of(world, world.settle, "task_dispatcher")
+
+    keeps("dispatch to an agent by its id", 5, calls)
+    assert calls.count("http POST") == 1
+
+
+def add_agents(world: World, number: int) -> None:
+    """Idle agents, written as they lie in their table."""
+    requests = [
+        {"PutRequest": {"Item": _attributes(key, item)}}
+        for n in range(number)
+        for key, item in agent_items(f"agent-{n:06d}", world.clock())
+    ]
+    table = world.deployment.table("AgentsTable")
+    for start in range(0, len(requests), 25):
+        batch: Any = {table: requests[start : start + 25]}
+        world.deployment.dynamodb.batch_write_item(RequestItems=batch)
+
+
+def agent_items(agent_id: str, now: int, shards: int = 4) -> Iterator[tuple[Key, Item]]:
+    agent = settled(
+        Agent(
+            agent_id=agent_id,
+            agent_name=agent_id,
+            version="1",
+            capabilities=("work",),
+            contact_endpoint=f"http://{agent_id}.test/run",
+            registered_at=now,
+            state="idle",
+        ),
+        now,
+    )
+    yield keys.agent(agent_id), encode(agent) | {"rev": 1}
+    yield keys.idle_entry("work", agent_id, now, shards), {"agentId": agent_id, "rev": 1}
+
+
+def _attributes(key: Key, item: Item) -> dict[str, Any]:
+    values = {"pk": key.pk, "sk": key.sk, **item}
+    return {
+        name: {"BOOL": v}
+        if isinstance(v, bool)
+        else {"N": str(v)}
+        if isinstance(v, int)
+        else {"S": v}
+        for name, v in values.items()
+        if v is not None
+    }
+
+
+@dataclass
+class CountingStore(MemoryStore):
+    """The store's fake, with each request that the real one would make."""
+
+    requests: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def get(self, key: Key) -> Item | None:
+        self.requests.append("get")
+        return super().get(key)
+
+    def get_many(self, keys: Any) -> dict[Key, Item]:
+        self.requests.append("get_many")
+        return super().get_many(keys)
+
+    def query(self, table: Table, pk: str, **options: Any) -> Page:
+        self.requests.append("query")
+        return super().query(table, pk, **options)
+
+    def write(self, *changes: Any) -> None:
+        self.requests.append("write")
+        super().write(*changes)
+
+
+def test_dispatch_with_100_000_agents() -> None:
+    """Over the store's fake: its requests are the real one's, as the contract tests show."""
+    store = CountingStore()
+    fleet = Fleet(store=store, shards=4)
+    message = fleet.message(agent_capability="work")
+    for n in range(100_000):
+        for key, item in agent_items(f"agent-{n:06d}", fleet.clock()):
+            store.items[key] = dict(item)
+    store.requests.clear()
+
+    fleet.dispatch(message)
+
+    assert len(fleet.transport.delivered) == 1
+    sent = ["send"] * len(fleet.queue.sent)
+    keeps("dispatch, 100000 agents", 5 + store.requests.count("query"), store.requests + sent)
+    assert store.requests.count("query") == 1
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["nothing waits", "a task waits"])
+@pytest.mark.parametrize("named", [False, True], ids=["without its id", "with its id"])
+def test_complete_a_task_by_reports(world: World, named: bool, waits: bool) -> None:
+    task = handed_out(world, waits=waits)
+    details = {"opscore_task_id": task, "result": 1} if named else {"result": 1}
+    world.say("a", "active", details)
+
+    calls = calls_of(world, say(world, "a", "idle", details))
+
+    keeps(f"complete a task by reports, named: {named}, one waits: {waits}", 6, calls)
+    assert calls.count("sfn SendTaskSuccess") == 1
+    assert calls.count("sqs SendMessage") == waits
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["nothing waits", "a task waits"])
+@pytest.mark.parametrize("active", [False, True], ids=["says nothing before", "says active before"])
+def test_complete_a_task_by_its_agents_word(world: World, active: bool, waits: bool) -> None:
+    task = handed_out(world, waits=waits)
+    if active:
+        world.say("a", "active", {"opscore_task_id": task})
+    word = events.own_word(task, "complete", {"agentId": "a", "result": 1})
+
+    calls = calls_of(world, lambda: world.request("task_api", word))
+
+    keeps(f"complete a task by its agent's word, active: {active}, one waits: {waits}", 6, calls)
+    assert calls.count("sfn SendTaskSuccess") == 1
+
+
+def test_a_task_fails(world: World) -> None:
+    task = handed_out(world, waits=True)
+    world.say("a", "active", {"opscore_task_id": task})
+
+    calls = calls_of(world, say(world, "a", "error", {"opscore_task_id": task}))
+
+    keeps("fail a task by a report", 6, calls)
+
+
+def handed_out(world: World, *, waits: bool) -> str:
+    """A task that agent a has; and another that waits for an agent. Returns the first's id."""
+    world.agent("a", behaves=is_silent)
+    for _ in range(2 if waits else 1):
+        trigger(world)
+        world.settle()
+    (delivery,) = world.deliveries
+    return delivery.reference
+
+
+def test_authorizer(world: World) -> None:
+    digest = sha256(b"opscore_key").hexdigest()
+    item: Any = {"pk": {"S": f"key#{digest}"}, "sk": {"S": "key"}, "scope": {"S": "agent"}}
+    world.deployment.dynamodb.put_item(TableName=world.deployment.table("KeysTable"), Item=item)
+    event = events.authorization("opscore_key", "GET /v1/opscore/agents")
+
+    calls = calls_of(world, lambda: world.invoke("authorizer", event))
+
+    keeps("authorizer", 1, calls)
+    assert calls == ["dynamodb GetItem"]
+
+
+def sequence(number: int) -> dict[str, Any]:
+    tasks = [{"taskId": f"t{n}", "agentCapability": "work"} for n in range(number)]
+    return {"id": "seq", "name": "seq", "tasks": tasks}
+
+
+@pytest.mark.parametrize("number", [1, 2, 5, 50])
+def test_a_definition_has_a_state_for_each_task(number: int) -> None:
+    workflow = check(sequence(number)).require()
+
+    states = json.loads(compile_workflow(workflow, "queue"))["States"]
+
+    assert len(states) <= number + 1
+    assert sum(state["Type"] == "Task" for state in states.values()) == number
