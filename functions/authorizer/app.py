@@ -16,7 +16,9 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
     """Allow or refuse (HTTP API, simple response). API Gateway keeps an answer for the pair of
     key and route.
     """
-    header = (event.get("headers") or {}).get("authorization", "")
+    # API Gateway gives header names in lower case, `sam local start-api` as they were sent.
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    header = headers.get("authorization", "")
     key = header[len(SCHEME) :].strip() if header.lower().startswith(SCHEME) else ""
     found = bootstrap.api_keys().find(key) if key else None
     allowed = found is not None and allows(found.scope, event.get("routeKey", ""))

@@ -21,12 +21,14 @@ from infra.local import build, tools
 from infra.local.deploy import Cloud
 from infra.local.errors import LocalStackError
 from infra.local.forwarder import Forwarder
-from infra.local.settings import ARCHITECTURE, REGION, RUNTIME, LocalSettings
+from infra.local.settings import ACCOUNT, ARCHITECTURE, REGION, RUNTIME, LocalSettings
 from infra.local.stack import LocalStack
 
 PODMANS_HOST, DOCKERS_HOST = "host.containers.internal", "host.docker.internal"
 ENDPOINT = "AWS_ENDPOINT_URL"
 VARIABLES = re.compile(r"^( *)(STAGE: *(?:\n +Ref: Stage|!Ref Stage))$", re.MULTILINE)
+
+AUTHORIZER = re.compile(r"^( *)FunctionArn:\s+Fn::GetAtt:\s+- (\w+)\s+- Arn$", re.MULTILINE)
 
 
 def invoke(stack: LocalStack, function: str, event: Path) -> int:
@@ -51,15 +53,17 @@ def host() -> str:
     return PODMANS_HOST if "podman" in os.environ.get("DOCKER_HOST", "") else DOCKERS_HOST
 
 
-def with_endpoint(template: str) -> str:
-    """A built template whose functions have a variable for the local AWS's endpoint.
+def for_containers(template: str) -> str:
+    """A built template that `sam local` can do all with.
 
-    `sam local` fills in only those variables that a template declares.
+    It fills in only those variables that a template declares, so one is declared for the local
+    AWS's endpoint. It finds an authorizer's function by a full ARN only, whatever its account.
     """
     declared, count = VARIABLES.subn(rf"\1{ENDPOINT}: local\n\g<0>", template)
     if count != 1:
         raise LocalStackError("template.yaml gives no STAGE to all functions")
-    return declared
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+    return AUTHORIZER.sub(rf"\1FunctionArn: {arn}\2", declared)
 
 
 def variables(cloud: Cloud, endpoint: str) -> dict[str, dict[str, str]]:
@@ -80,7 +84,7 @@ def _sam_local(stack: LocalStack, command: Sequence[str]) -> int:
     with _reachable(stack.addresses.aws_endpoint) as endpoint:
         built = build.build(directory)
         template = built.with_name("containers.yaml")
-        template.write_text(with_endpoint(built.read_text()))
+        template.write_text(for_containers(built.read_text()))
         values = directory / "containers.json"
         values.write_text(json.dumps(variables(stack.cloud, endpoint)))
         options = ["--template", str(template), "--env-vars", str(values), "--region", REGION]
