@@ -340,7 +340,7 @@ def world_maker() -> Iterator[Callable[[], World]]:
         return current[-1].executions.answer(operation, given)
 
     with (
-        deployed() as deployment,
+        deployed({"LogLevel": "ERROR"}) as deployment,
         watching(lambda: current[-1].calls, gateway, {"sfn": step_functions}),
         pytest.MonkeyPatch.context() as patch,
     ):
