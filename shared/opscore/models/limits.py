@@ -30,6 +30,8 @@ _SEPARATORS = re.compile(r"[\s/#?\x00-\x1f\x7f]")
 def _plain(text: str) -> str:
     if _SEPARATORS.search(text):
         raise ValueError("must not contain white space, control characters or any of / # ?")
+    if text in (".", ".."):
+        raise ValueError("must not be . or .., which paths are shortened by")
     return text
 
 

@@ -166,7 +166,7 @@ def test_an_id_is_taken(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "a b", "a/b", "a#b", "a?b", "a\n", "\x00", "a\x7f", "x" * 129]
+    "text", ["", ".", "..", " ", "a b", "a/b", "a#b", "a?b", "a\n", "\x00", "a\x7f", "x" * 129]
 )
 def test_an_id_that_is_empty_huge_or_holds_separators_is_refused(text: str) -> None:
     with pytest.raises(Malformed) as refusal:
