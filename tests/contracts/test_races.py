@@ -1,0 +1,261 @@
+"""Many at once: exactly one wins, over the fake as over DynamoDB."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from opscore.errors import AgentNotFound, Contended, OutcomeDiffers, StaleFence
+from opscore.models.messages import TaskMessage
+from opscore.models.task import AttemptStatus
+from opscore.ports import Change, Item, Key, Page, Put, Scalar, Store, Table, Update
+from opscore.services.dispatch import NotNow
+from opscore.services.sessions import StartRequest
+from tests.support.fleet import Fleet
+from tests.support.memory import MemoryMachines, MemoryTokens
+
+MANY = 8
+
+
+class OneAtATime:
+    """A store that takes one request at a time, as a table does of each item; moto does not see
+    to that itself. What happens between requests is left to chance.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    def get(self, key: Key) -> Item | None:
+        with self._lock:
+            return self._store.get(key)
+
+    def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        with self._lock:
+            return self._store.get_many(keys)
+
+    def query(self, table: Table, pk: str, **more: Any) -> Page:
+        with self._lock:
+            return self._store.query(table, pk, **more)
+
+    def query_index(
+        self,
+        table: Table,
+        index: str,
+        partition: str,
+        *,
+        limit: int,
+        upto: int | None = None,
+        after: Mapping[str, Scalar] | None = None,
+        newest_first: bool = False,
+    ) -> Page:
+        with self._lock:
+            return self._store.query_index(
+                table, index, partition, limit=limit, upto=upto, after=after,
+                newest_first=newest_first,
+            )  # fmt: skip
+
+    def write(self, *changes: Change) -> None:
+        with self._lock:
+            self._store.write(*changes)
+
+
+@pytest.fixture(autouse=True)
+def _restless() -> Iterator[None]:
+    """Threads that change places as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def fleet(store: Store) -> Fleet:
+    return Fleet(store=OneAtATime(store))
+
+
+def at_once(*actions: Callable[[], Any]) -> list[Any]:
+    """What each action returned or raised, all begun together."""
+    start = threading.Barrier(len(actions))
+
+    def run(action: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return action()
+        except (AgentNotFound, Contended, NotNow, OutcomeDiffers, StaleFence) as error:
+            return error
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+def names(name: str, *parts: str) -> list[str]:
+    return [f"{name}-{part}" for part in parts]
+
+
+def test_of_many_writers_of_one_revision_one_wins(store: Store, name: str) -> None:
+    shared, key = OneAtATime(store), Key(Table.WORK, name, "a")
+    shared.write(Put(key, {"n": 0}, rev=0))
+
+    def write(number: int) -> int | None:
+        try:
+            shared.write(Put(key, {"n": number}, rev=1))
+        except Exception:  # noqa: BLE001 (lost, whatever the reason)
+            return None
+        return number
+
+    outcomes = at_once(*(lambda number=number: write(number) for number in range(1, MANY)))
+
+    (winner,) = [number for number in outcomes if number is not None]
+    assert store.get(key) == {"n": winner, "rev": 2}
+
+
+def test_no_update_is_lost(store: Store, name: str) -> None:
+    shared, key = OneAtATime(store), Key(Table.WORK, name, "a")
+    shared.write(Put(key, {}, rev=0))
+
+    at_once(
+        *(
+            lambda number=number: shared.write(Update(key, {f"n{number}": number}, expect={}))
+            for number in range(MANY)
+        )
+    )
+
+    assert store.get(key) == {f"n{n}": n for n in range(MANY)} | {"rev": MANY + 1}
+
+
+def the_task(fleet: Fleet, name: str, number: int = 0) -> TaskMessage:
+    return fleet.message(
+        f"{name}-{number}", session_id=name, task_id=f"t{number}", agent_capability=name
+    )
+
+
+def test_one_idle_agent_gets_one_of_many_tasks_and_the_others_wait(fleet: Fleet, name: str) -> None:
+    fleet.agent(name, name)
+    tasks = [the_task(fleet, name, number) for number in range(MANY)]
+
+    outcomes = at_once(*(lambda task=task: fleet.dispatch(task) for task in tasks))
+
+    assert outcomes == [None] * MANY
+    assert len(fleet.transport.delivered) == 1
+    assert len(fleet.agents.get(name).leases) == 1
+    statuses = sorted(fleet.attempt(task).status for task in tasks)
+    assert statuses == [AttemptStatus.PARKED] * (MANY - 1) + [AttemptStatus.SENT]
+
+
+def test_a_message_delivered_to_many_workers_is_dispatched_once(fleet: Fleet, name: str) -> None:
+    for agent_id in names(name, "a", "b", "c"):
+        fleet.agent(agent_id, name)
+    task = the_task(fleet, name)
+
+    at_once(*(lambda: fleet.dispatch(task) for _ in range(MANY)))
+
+    assert len(fleet.transport.delivered) == 1
+    assert fleet.attempt(task).status is AttemptStatus.SENT
+    assert sum(len(fleet.agents.get(a).leases) for a in names(name, "a", "b", "c")) == 1
+
+
+def test_of_many_outcomes_one_is_accepted(fleet: Fleet, name: str) -> None:
+    fleet.agent(name, name)
+    task = the_task(fleet, name)
+    fleet.dispatch(task)
+    reference = fleet.reference(task)
+
+    outcomes = at_once(
+        *(
+            lambda number=number: fleet.own_word.complete(reference, name, number)
+            for number in range(MANY)
+        )
+    )
+
+    assert outcomes.count(None) == 1
+    assert all(isinstance(o, OutcomeDiffers) for o in outcomes if o is not None)
+    winner = outcomes.index(None)
+    assert isinstance(fleet.tokens, MemoryTokens)
+    assert fleet.tokens.answers[task.token] == ("succeeded", str(winner))
+    assert fleet.attempt(task).status is AttemptStatus.CLOSED
+
+
+def test_an_outcome_and_a_timeout_make_one_answer(fleet: Fleet, name: str) -> None:
+    fleet.agent(name, name)
+    task = the_task(fleet, name)
+    fleet.dispatch(task)
+    reference = fleet.reference(task)
+    fleet.clock.forward(60)
+
+    spoken, *_ = at_once(
+        lambda: fleet.own_word.complete(reference, name, "done"),
+        *(lambda: fleet.dispatcher.deadline(task.attempt_id, 1) for _ in range(3)),
+    )
+
+    assert isinstance(fleet.tokens, MemoryTokens)
+    status, word = fleet.tokens.answers[task.token]
+    assert (status == "succeeded") == (spoken is None)
+    assert status == "succeeded" or word.startswith("AgentTimeout")
+    assert fleet.agents.get(name).leases == {}
+
+
+@pytest.mark.parametrize("round_number", range(5))
+def test_a_report_at_the_moment_of_its_registration_is_not_lost(
+    fleet: Fleet, name: str, round_number: int
+) -> None:
+    agent_id = f"{name}-{round_number}"
+
+    at_once(
+        lambda: fleet.says(agent_id, "idle", {"load": 1}),
+        lambda: fleet.agent(agent_id, name, state=None),
+    )
+
+    agent = fleet.agents.get(agent_id)
+    assert (agent.state, agent.details) == ("idle", {"load": 1})
+    assert agent.idle_since is not None
+
+
+def test_active_and_idle_at_the_same_moment_end_the_task(fleet: Fleet, name: str) -> None:
+    fleet.agent(name, name)
+    task = the_task(fleet, name)
+    fleet.dispatch(task)
+    now = fleet.clock()
+
+    at_once(
+        lambda: fleet.says(name, "active", at=now + 10),
+        lambda: fleet.says(name, "idle", {"result": 1}, at=now + 30),
+    )
+
+    assert isinstance(fleet.tokens, MemoryTokens)
+    assert fleet.tokens.answers[task.token] == ("succeeded", "1")
+    assert fleet.agents.get(name).state == "idle"
+
+
+def test_waiting_tasks_and_agents_that_become_idle_all_meet(fleet: Fleet, name: str) -> None:
+    agents = names(name, *map(str, range(MANY)))
+    for agent_id in agents:
+        fleet.agent(agent_id, name, state="active")
+    tasks = [the_task(fleet, name, number) for number in range(MANY)]
+
+    at_once(
+        *(lambda task=task: fleet.dispatch(task) for task in tasks),
+        *(lambda agent_id=agent_id: fleet.says(agent_id, "idle") for agent_id in agents),
+    )
+    fleet.settle()
+
+    assert {fleet.attempt(task).status for task in tasks} == {AttemptStatus.SENT}
+    assert sorted(agent_id for agent_id, _ in fleet.transport.delivered) == sorted(agents)
+
+
+def test_one_idempotency_key_starts_one_session(fleet: Fleet, name: str) -> None:
+    fleet.workflows.apply(
+        name, {"id": name, "name": "W", "tasks": [{"taskId": "t", "agentCapability": "c"}]}
+    )
+    request = StartRequest(name, None, {}, idempotency_key=name)
+
+    sessions = at_once(*(lambda: fleet.sessions.start(request) for _ in range(MANY)))
+
+    assert len({session.session_id for session in sessions}) == 1
+    assert isinstance(fleet.machines, MemoryMachines)
+    assert len(fleet.machines.executions) == 1
