@@ -14,6 +14,7 @@ import pytest
 
 from infra.local.settings import REGION, STACK_NAME
 from infra.local.stack import LocalStack
+from tests.e2e.api import Api
 
 COUNT = """\
 id: cli-count
@@ -51,8 +52,8 @@ def opscore(stack: LocalStack, keys: dict[str, str]) -> Opscore:
             "OPSCORE_KEY": key,
             "AWS_ENDPOINT_URL": stack.addresses.aws_endpoint,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
         }
         return subprocess.run(
             [sys.executable, "-m", "opscore_cli", *args],
@@ -67,11 +68,13 @@ def opscore(stack: LocalStack, keys: dict[str, str]) -> Opscore:
 
 
 @pytest.fixture(scope="module")
-def good(stack: LocalStack) -> Iterator[str]:
+def good(stack: LocalStack, api: Api) -> Iterator[str]:
     """An agent that can do what these workflows ask."""
     stack.start_agent("good", "cli-good", ("cli.count",), work_seconds=0.1)
-    yield stack.agent_id("cli-good")
+    agent_id = stack.agent_id("cli-good")
+    yield agent_id
     stack.kill_agent("cli-good")
+    api.delete(f"agent/{agent_id}")
 
 
 @pytest.fixture(scope="module")

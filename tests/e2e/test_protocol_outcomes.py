@@ -222,17 +222,6 @@ def test_only_the_holder_of_the_lease_is_heard(word: str, api: Api, fleet: Fleet
     assert api.end(session_id)["status"] == "completed"
 
 
-def test_word_on_a_timed_out_task_is_409(api: Api, fleet: Fleet) -> None:
-    agent = fleet.add()
-    session_id = api.start(workflow(step(timeout="1s")), None, agent.agent_id)
-    run = agent.next_run()
-    api.end(session_id)
-
-    answer = agent.say("complete", run, result={})
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "outcome_differs")
-
-
 def test_fail_gives_the_task_its_error_and_is_retried(api: Api, fleet: Fleet) -> None:
     capability = fresh("fails")
     first, second = fleet.add(capability), fleet.add(capability)

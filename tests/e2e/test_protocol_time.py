@@ -14,7 +14,7 @@ def test_time_ends_what_nobody_else_does(api: Api, fleet: Fleet) -> None:
     wait = api.start(workflow(step(agentCapability=fresh("nobody"), waitTimeout="1s")))
     work = api.start(workflow(step(timeout="1s")), None, quiet.agent_id)
     beat = api.start(workflow(step(heartbeat="1s")), None, beats_once.agent_id)
-    quiet.next_run()
+    run = quiet.next_run()
     beats_once.say("heartbeat", beats_once.next_run())
 
     ended = {name: api.end(s) for name, s in {"wait": wait, "work": work, "beat": beat}.items()}
@@ -25,8 +25,9 @@ def test_time_ends_what_nobody_else_does(api: Api, fleet: Fleet) -> None:
     assert attempts(ended["wait"])[0]["agentId"] is None
     assert quiet.agent_id in attempts(ended["work"])[0]["error"]["message"]
     for agent in (quiet, beats_once):
-        shown = api.read(f"agent/{agent.agent_id}")
-        assert shown["openTasks"] == []
+        assert api.read(f"agent/{agent.agent_id}")["openTasks"] == []
+    late = quiet.say("complete", run, result={})
+    assert (late.status_code, late.json()["code"]) == (409, "outcome_differs")
 
 
 def test_heartbeats_and_reports_keep_a_task_alive(api: Api, fleet: Fleet) -> None:
@@ -36,7 +37,7 @@ def test_heartbeats_and_reports_keep_a_task_alive(api: Api, fleet: Fleet) -> Non
         for agent in (beating, reporting)
     ]
     beaten, reported = beating.next_run(), reporting.next_run()
-    until = time.monotonic() + 3
+    until = time.monotonic() + 2.3
     while time.monotonic() < until:
         assert beating.say("heartbeat", beaten, agentId=beating.agent_id).status_code == 200
         reporting.report("active", {"opscore_task_id": reported.reference})
@@ -50,10 +51,9 @@ def test_heartbeats_and_reports_keep_a_task_alive(api: Api, fleet: Fleet) -> Non
 
 def test_paused_time_counts_for_no_wait(api: Api, fleet: Fleet) -> None:
     capability = fresh("paused")
-    session_id = api.start(workflow(step(agentCapability=fresh("x"), waitTimeout="3s")))
     held = api.start(workflow(step(agentCapability=capability, waitTimeout="2s")))
     api.post(f"session/{held}/pause")
-    api.end(session_id)
+    time.sleep(2.2)
     assert api.read(f"session/{held}")["status"] == "paused"
 
     api.post(f"session/{held}/resume")
