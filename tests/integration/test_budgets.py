@@ -24,20 +24,20 @@ from opscore.workflows.compiler import compile_workflow
 from tests.support import events
 from tests.support.fleet import Fleet
 from tests.support.memory import MemoryStore
-from tests.support.world import World, is_silent, world_maker
+from tests.support.world import World, Worlds, is_silent, worlds
 
 WORKFLOW = {"id": "wf", "name": "wf", "tasks": [{"taskId": "step", "agentCapability": "work"}]}
 
 
 @pytest.fixture(scope="module")
-def make() -> Iterator[Callable[[], World]]:
-    with world_maker() as maker:
-        yield maker
+def all_worlds() -> Iterator[Worlds]:
+    with worlds() as found:
+        yield found
 
 
 @pytest.fixture
-def world(make: Callable[[], World]) -> World:
-    found = make()
+def world(all_worlds: Worlds) -> World:
+    found = all_worlds.make()
     found.request("workflow_api", events.workflow(WORKFLOW))
     return found
 

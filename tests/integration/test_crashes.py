@@ -17,6 +17,7 @@ from tests.support.calls import Calls, CrashPoint
 from tests.support.world import (
     Behaviour,
     World,
+    Worlds,
     completes,
     fails,
     gives_up,
@@ -24,7 +25,7 @@ from tests.support.world import (
     names_its_task,
     names_no_task,
     overtakes_itself,
-    world_maker,
+    worlds,
 )
 
 WORKFLOW = {"id": "wf", "name": "wf", "tasks": [{"taskId": "step", "agentCapability": "work"}]}
@@ -293,14 +294,16 @@ SCENARIOS = [
 
 
 @pytest.fixture(scope="module")
-def make() -> Iterator[Callable[[], World]]:
-    with world_maker() as maker:
-        yield maker
+def all_worlds() -> Iterator[Worlds]:
+    with worlds() as found:
+        yield found
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_a_crash_loses_nothing(make: Callable[[], World], scenario: Scenario) -> None:
-    world = prepared(make, scenario)
+def test_a_crash_loses_nothing(all_worlds: Worlds, scenario: Scenario) -> None:
+    prepare(scenario, all_worlds.make())
+    again = all_worlds.saved()
+    world = again()
     scenario.act(world)
     points = [p for p in world.calls.points() if p.call.function in scenario.within]
     assert verdict(scenario, world) == []
@@ -309,16 +312,13 @@ def test_a_crash_loses_nothing(make: Callable[[], World], scenario: Scenario) ->
         f"{point}, {'insistent' if insistent else 'patient'}: {fault}"
         for point in points
         for insistent in INSISTENCE.get(point.call.function, (True, False))
-        for fault in crashed(make, scenario, point, insistent=insistent)
+        for fault in crashed(again(), scenario, point, insistent=insistent)
     ]
     assert faults == []
 
 
-def crashed(
-    make: Callable[[], World], scenario: Scenario, point: CrashPoint, *, insistent: bool
-) -> list[str]:
+def crashed(world: World, scenario: Scenario, point: CrashPoint, *, insistent: bool) -> list[str]:
     """What is wrong after the scenario with a crash at that point."""
-    world = prepared(make, scenario)
     world.insistent = insistent
     world.calls.crash_at = point
     scenario.act(world)
@@ -326,13 +326,11 @@ def crashed(
     return verdict(scenario, world)
 
 
-def prepared(make: Callable[[], World], scenario: Scenario) -> World:
-    world = make()
+def prepare(scenario: Scenario, world: World) -> None:
     world.request("workflow_api", events.workflow(WORKFLOW))
     scenario.prepare(world)
     world.settle()
     world.calls = Calls()
-    return world
 
 
 def verdict(scenario: Scenario, world: World) -> list[str]:

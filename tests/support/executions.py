@@ -7,6 +7,7 @@ times faster than an interpreter. What definitions mean is tested with interpret
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -48,13 +49,14 @@ class _Refusal(Exception):
 @dataclass
 class Executions:
     """`steps`: the task messages of a session, one after the other, without what differs between
-    sessions and tries. `send` and `announce` take what Step Functions sends of itself.
+    sessions and tries. `messages` and `events`: what Step Functions sends of itself, still to be
+    delivered.
     """
 
-    steps: Sequence[dict[str, Any]]
-    retries: int
-    send: Callable[[dict[str, Any]], None]
-    announce: Callable[[dict[str, Any]], None]
+    steps: Sequence[dict[str, Any]] = ()
+    retries: int = 0
+    messages: deque[dict[str, Any]] = field(default_factory=deque)
+    events: deque[dict[str, Any]] = field(default_factory=deque)
     machines: dict[str, str] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class Executions:
         token = f"token-{len(self.tokens)}"
         self.tokens[token] = Token(execution, step, retry)
         session = json.loads(execution.input)["session"]
-        self.send(
+        self.messages.append(
             {
                 "kind": "task",
                 "token": token,
@@ -171,7 +173,9 @@ class Executions:
 
     def _announce(self, execution: Execution) -> None:
         # Output and error are left out, as AWS does with long ones: they have to be fetched.
-        self.announce(execution_status(execution.machine_arn, execution.name, execution.status))
+        self.events.append(
+            execution_status(execution.machine_arn, execution.name, execution.status)
+        )
 
 
 def _arn(machine_arn: str, name: str) -> str:

@@ -13,22 +13,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import moto.sqs.models
 import pytest
 from moto.core.base_backend import BackendDict
+from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
 from requests import PreparedRequest
 
 from tests.support import events
 from tests.support.aws import Deployment, deployed, forget
 from tests.support.calls import Calls, Crash, watching
-from tests.support.events import Context
+from tests.support.events import ACCOUNT, REGION, Context
 from tests.support.executions import Executions
 from tests.support.invariants import unsettled
 from tests.support.memory import ManualClock
+
+T = TypeVar("T")
 
 BATCH = 5
 """Messages that the dispatcher gets at once, as in template.yaml."""
@@ -118,10 +123,8 @@ class World:
     crashed_messages: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._outbox: deque[dict[str, Any]] = deque()
-        self._events: deque[dict[str, Any]] = deque()
+        self.executions = Executions()
         self._work: deque[Delivery] = deque()
-        self.executions = Executions([], 0, self._outbox.append, self._events.append)
         self.plan([{}])
 
     def plan(self, steps: Sequence[dict[str, Any]], retries: int = 2) -> None:
@@ -244,17 +247,18 @@ class World:
         raise AssertionError("this never comes to rest")
 
     def _send_tasks(self) -> bool:
-        found = bool(self._outbox)
-        while self._outbox:
+        found = bool(self.executions.messages)
+        while self.executions.messages:
             self.deployment.sqs.send_message(
-                QueueUrl=self.deployment.queue_url, MessageBody=json.dumps(self._outbox.popleft())
+                QueueUrl=self.deployment.queue_url,
+                MessageBody=json.dumps(self.executions.messages.popleft()),
             )
         return found
 
     def _deliver_events(self) -> bool:
-        found = bool(self._events)
-        while self._events:
-            event = self._events.popleft()
+        found = bool(self.executions.events)
+        while self.executions.events:
+            event = self.executions.events.popleft()
             for _ in range(2 if self.insistent else 1):
                 try:
                     self.invoke("execution_recorder", event)
@@ -327,21 +331,71 @@ class World:
             self.request("state_api", event, insists=True)
 
 
+class Worlds:
+    """Worlds one after the other, each empty or as another was; what takes long is made once."""
+
+    def __init__(self, deployment: Deployment, clock: ManualClock) -> None:
+        self._deployment = deployment
+        self._clock = clock
+        self.current = World(deployment, clock)
+
+    def make(self) -> World:
+        """A new world, in which there is nothing."""
+        BackendDict.reset()
+        self._deployment.make_resources()
+        return self._begin(World(self._deployment, self._clock))
+
+    def saved(self) -> Callable[[], World]:
+        """The current world as it is now, to be had again and again."""
+        held, now = self._copied(_held()), self._clock.now
+        world = self._copied(self.current)
+
+        def again() -> World:
+            for part, values in zip(_held(), self._copied(held), strict=True):
+                part.clear()
+                (part.extend if isinstance(part, list) else part.update)(values)
+            self._clock.now = now
+            return self._begin(self._copied(world))
+
+        return again
+
+    def _copied(self, value: T) -> T:
+        """A copy that has nothing in common with its original but the deployment and its time."""
+        shared: dict[int, Any] = {id(part): part for part in (self._deployment, self._clock)}
+        return deepcopy(value, shared)
+
+    def _begin(self, world: World) -> World:
+        forget(keep_clients=True)
+        random.seed(1)  # so that the same is called again: waits have jitter
+        self.current = world
+        return world
+
+
+def _held() -> list[Any]:
+    """What moto's tables and queues hold."""
+    tables = dynamodb_backends[ACCOUNT][REGION].tables.values()
+    queues = sqs_backends[ACCOUNT][REGION].queues.values()
+    return [
+        *(table.items for table in tables),
+        *(part for queue in queues for part in (queue._messages, queue.pending_messages)),
+    ]
+
+
 @contextmanager
-def world_maker() -> Iterator[Callable[[], World]]:
-    """Worlds one after the other, each empty; what takes long to make is made once."""
+def worlds() -> Iterator[Worlds]:
+    """A deployment for worlds, with their time as its time."""
     clock = ManualClock()
-    current: list[World] = []
+    made: list[Worlds] = []
 
     def gateway(request: PreparedRequest) -> tuple[int, dict[str, str], str]:
-        return current[-1].gateway(request)
+        return made[0].current.gateway(request)
 
     def step_functions(operation: str, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return current[-1].executions.answer(operation, given)
+        return made[0].current.executions.answer(operation, given)
 
     with (
         deployed({"LogLevel": "ERROR"}) as deployment,
-        watching(lambda: current[-1].calls, gateway, {"sfn": step_functions}),
+        watching(lambda: made[0].current.calls, gateway, {"sfn": step_functions}),
         pytest.MonkeyPatch.context() as patch,
     ):
         # Our code's clock, and that of moto's queues.
@@ -349,13 +403,5 @@ def world_maker() -> Iterator[Callable[[], World]]:
         patch.setattr(moto.sqs.models, "unix_time_millis", lambda: float(clock()))
         patch.setattr(moto.sqs.models, "unix_time", lambda: clock() / 1000)
         forget()
-
-        def make() -> World:
-            BackendDict.reset()
-            deployment.make_resources()
-            forget(keep_clients=True)
-            random.seed(1)  # so that the same is called again: waits have jitter
-            current[:] = [World(deployment, clock)]
-            return current[-1]
-
-        yield make
+        made.append(Worlds(deployment, clock))
+        yield made[0]
