@@ -137,6 +137,7 @@ def agents() -> AgentService:
         wakeups(),
         now_ms,
         cooldown_ms=settings().error_cooldown_seconds * 1000,
+        history_days=settings().history_days,
     )
 
 

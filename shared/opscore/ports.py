@@ -203,8 +203,8 @@ class Machines(Protocol):
         """Start an execution; one that exists with the same input is a success. Raises Refused."""
         ...
 
-    def stop(self, machine_arn: str, name: str, error: str, cause: str) -> None:
-        """Stop an execution, if it still runs."""
+    def stop(self, machine_arn: str, name: str, error: str, cause: str) -> bool:
+        """Stop an execution, if it still runs; False if there is none."""
         ...
 
     def describe(self, machine_arn: str, name: str) -> Execution | None:

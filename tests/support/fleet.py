@@ -74,7 +74,7 @@ class Fleet:
         )  # fmt: skip
         self.agents = AgentService(
             store, self.agent_records, self.task_records, self.outcomes, self.wakeups, clock,
-            cooldown_ms=COOLDOWN_SECONDS * 1000,
+            cooldown_ms=COOLDOWN_SECONDS * 1000, history_days=30,
         )  # fmt: skip
         self.reports = Reports(
             store, self.agent_records, self.task_records, self.outcomes, self.wakeups, clock,

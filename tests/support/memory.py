@@ -220,10 +220,11 @@ class MemoryMachines:
             self.executions[place] = Execution("RUNNING")
             self.inputs[place] = execution_input
 
-    def stop(self, machine_arn: str, name: str, error: str, cause: str) -> None:
+    def stop(self, machine_arn: str, name: str, error: str, cause: str) -> bool:
         place = (machine_arn, name)
         if place in self.executions and self.executions[place].status == "RUNNING":
             self.executions[place] = Execution("ABORTED", error=error, cause=cause)
+        return place in self.executions
 
     def describe(self, machine_arn: str, name: str) -> Execution | None:
         return self.executions.get((machine_arn, name))

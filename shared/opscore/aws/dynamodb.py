@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from opscore.aws.errors import answered, code_of
-from opscore.errors import Contended, DependencyFailed
+from opscore.errors import Contended, DependencyFailed, InvalidCursor
 from opscore.ports import (
     Change,
     Check,
@@ -157,7 +157,12 @@ class DynamoStore:
         if after is not None:
             request["ExclusiveStartKey"] = _attributes(after)
         with answered("DynamoDB"):
-            answer = self._client.query(**request)
+            try:
+                answer = self._client.query(**request)
+            except ClientError as error:
+                if after is not None and code_of(error) == "ValidationException":
+                    raise InvalidCursor("cursor names no place in this list") from error
+                raise
         items = tuple(
             (Key(table, found["pk"]["S"], found["sk"]["S"]), _item(found))
             for found in answer["Items"]

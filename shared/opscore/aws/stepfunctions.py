@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MAX_ERROR = 256
 MAX_CAUSE = 32_768
 _GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
-_NOTHING_TO_STOP = frozenset({"ExecutionDoesNotExist"})
 
 
 class TaskTokens:
@@ -83,9 +82,17 @@ class StateMachines:
             try:
                 return self._client.create_state_machine(**request)["stateMachineArn"]
             except ClientError as error:
+                if code_of(error) == "StateMachineAlreadyExists":
+                    # The same definition, for its name is its hash; made with other log settings.
+                    return self._arn(request["name"])
                 if code_of(error) in ("InvalidDefinition", "InvalidName"):
                     raise Refused(_message(error)) from error
                 raise
+
+    def _arn(self, name: str) -> str:
+        _, partition, _, _, account, _ = str(self._role_arn).split(":", 5)
+        region = self._client.meta.region_name
+        return f"arn:{partition}:states:{region}:{account}:stateMachine:{name}"
 
     def start(self, machine_arn: str, name: str, execution_input: str) -> None:
         with answered("Step Functions"):
@@ -106,15 +113,17 @@ class StateMachines:
                     raise Refused(_message(error)) from error
                 raise
 
-    def stop(self, machine_arn: str, name: str, error: str, cause: str) -> None:
+    def stop(self, machine_arn: str, name: str, error: str, cause: str) -> bool:
         with answered("Step Functions"):
             try:
                 self._client.stop_execution(
                     executionArn=execution_arn(machine_arn, name), error=error, cause=cause
                 )
             except ClientError as refusal:
-                if code_of(refusal) not in _NOTHING_TO_STOP:
+                if code_of(refusal) != "ExecutionDoesNotExist":
                     raise
+                return False
+        return True
 
     def describe(self, machine_arn: str, name: str) -> Execution | None:
         with answered("Step Functions"):

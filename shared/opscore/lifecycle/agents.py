@@ -120,7 +120,7 @@ def reported(agent: Agent, report: Report, now: int, cooldown_ms: int) -> Report
 
     The newest timestamp of the agent's clock is displayed; an older one still counts for leases.
     """
-    displayed = agent.reported_at is None or report.at >= agent.reported_at
+    displayed = _is_newer(agent, report)
     lease, began, outcome = _heard(agent, report)
     changes: dict[str, object] = {
         "last_seen_at": now,
@@ -146,6 +146,13 @@ def reported(agent: Agent, report: Report, now: int, cooldown_ms: int) -> Report
         )
         changes["leases"] = {**agent.leases, lease.attempt_id: lease}
     return Reported(settled(agent.replace(**changes), now), displayed, lease, began, outcome)
+
+
+def _is_newer(agent: Agent, report: Report) -> bool:
+    if agent.reported_at is None or report.at != agent.reported_at:
+        return agent.reported_at is None or report.at > agent.reported_at
+    # Of one moment by a coarse clock: whoever was active and idle in it is idle now.
+    return not (said(report.state) is Said.ACTIVE and said(agent.state) is Said.IDLE)
 
 
 def _heard(agent: Agent, report: Report) -> tuple[Lease | None, bool, Outcome | None]:

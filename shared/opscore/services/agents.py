@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from opscore.errors import AgentNotFound, Contended
 from opscore.lifecycle.agents import reported, settled
-from opscore.models.agent import Agent
+from opscore.models.agent import Agent, Report
 from opscore.models.outcome import Outcome, TaskError
 from opscore.observability import note
-from opscore.ports import AgentDirectory, Clock, ConditionFailed, Store
+from opscore.ports import AgentDirectory, Change, Clock, ConditionFailed, Store
 from opscore.records.agents import Agents, HistoryEntry
 from opscore.records.paging import Listing
 from opscore.records.tasks import Tasks
@@ -47,6 +48,7 @@ class AgentService:
         clock: Clock,
         *,
         cooldown_ms: int,
+        history_days: int,
     ) -> None:
         self._store = store
         self._agents = agents
@@ -55,6 +57,7 @@ class AgentService:
         self._wakeups = wakeups
         self._clock = clock
         self._cooldown_ms = cooldown_ms
+        self._history_days = history_days
 
     def register(self, registration: Registration) -> Agent:
         """Register an agent, or update what is known of it: its state and leases stay.
@@ -66,11 +69,11 @@ class AgentService:
             now = self._clock()
             after = settled(_merged(before, registration, now), now)
             early = self._agents.early_report(registration.agent_id, now)
-            said = []
+            said: list[Change] = []
             if early is not None:
                 # In the same write: who registered an agent may not live to do a second one.
                 after = reported(after, early, now, self._cooldown_ms).agent
-                said = [self._agents.forgotten(registration.agent_id)]
+                said = self._heard(registration.agent_id, early, now)
             try:
                 self._store.write(*self._agents.registered(before, after), *said)
             except ConditionFailed:
@@ -97,7 +100,7 @@ class AgentService:
             try:
                 self._store.write(
                     *self._agents.changed(agent, effect.agent),
-                    self._agents.forgotten(agent.agent_id),
+                    *self._heard(agent.agent_id, report, self._clock()),
                 )
             except ConditionFailed:
                 current = self._agents.get(agent.agent_id)
@@ -107,6 +110,13 @@ class AgentService:
                 continue
             return effect.agent.replace(rev=agent.rev + 1)
         raise Contended(f"agent {agent.agent_id} keeps changing; try again")
+
+    def _heard(self, agent_id: str, early: Report, now: int) -> list[Change]:
+        """The early report in the history, and nowhere else any more."""
+        heard = self._agents.heard(
+            agent_id, early, uuid.uuid4().hex[:12], now, displayed=True, days=self._history_days
+        )
+        return [heard, self._agents.forgotten(agent_id)]
 
     def deregister(self, agent_id: str) -> None:
         """Forget an agent; what it was doing is lost and may be retried elsewhere.

@@ -5,7 +5,6 @@ workflow's retry or fallback takes over.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,7 +13,7 @@ from opscore.lifecycle.attempts import fresh
 from opscore.models.dead_letter import DeadLetter
 from opscore.models.messages import AttemptMessage, TaskMessage, messages
 from opscore.models.outcome import Outcome, TaskError
-from opscore.models.task import Attempt, AttemptStatus
+from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import bind, note
 from opscore.ports import Clock, ConditionFailed, Store
 from opscore.records.codec import text
@@ -111,22 +110,17 @@ class DeadLetterService:
         for _ in range(TRIES):
             if attempt.status is not AttemptStatus.RECEIVED:
                 return
-            if attempt.rev == 0:
-                # Never on record: it gets there now, with its task, so that people can see it.
-                _, task_changes = self._tasks.recorded(attempt, self._task_of(attempt))
-                try:
-                    self._store.write(self._tasks.put(attempt), *task_changes)
-                    attempt = attempt.replace(rev=1)
-                except ConditionFailed:
-                    pass
-            if attempt.rev > 0 and self._outcomes.end(attempt, outcome):
-                return
+            try:
+                if self._outcomes.refuse(attempt, self._task_of(attempt), outcome):
+                    return
+            except ConditionFailed:
+                pass  # somebody put it on record just now: look where it stands
             found = self._tasks.attempt(attempt.attempt_id)
             if found is None:
                 return
             attempt = found
 
-    def _task_of(self, attempt: Attempt) -> Any:
+    def _task_of(self, attempt: Attempt) -> Task | None:
         message = attempt.message
         return self._tasks.work(attempt.attempt_id, message.session_id, message.task_key).task
 

@@ -112,24 +112,32 @@ class Dispatcher:
     def _go_on(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
         match attempt.status:
             case AttemptStatus.RECEIVED:
-                self._assign(attempt, work, envelope)
+                self._receive(attempt, work, envelope)
             case AttemptStatus.SENDING:
                 self._take_over(attempt, envelope)
             case _:
                 return
 
-    def _assign(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
-        """Find an agent for the attempt and hand it over, or let it wait.
+    def _receive(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
+        """Find an agent for an attempt that nobody has, unless its session or its own words forbid.
 
         Raises ConditionFailed when another worker has the attempt.
         """
+        message = attempt.message
         if not may_run(work):
             self._drop(attempt, work)
-            return
-        if is_paused(work):
+        elif is_paused(work):
             self._parking.hold(attempt, work.task)
-            return
-        task, but, away = work.task, set[str](), False
+        elif message.agent_id is None and message.agent_capability is None:
+            nobody = "the task names no agent and no capability, and its session has no agent"
+            failure = Outcome.failure(TaskError.DISPATCH_FAILED, nobody)
+            self._outcomes.refuse(attempt, work.task, failure)
+        else:
+            self._assign(attempt, work.task, envelope)
+
+    def _assign(self, attempt: Attempt, task: Task | None, envelope: Envelope) -> None:
+        """Hand the attempt to an agent, or let it wait for one."""
+        but, away = set[str](), False
         for _ in range(2 * TRIES):
             agent = self._candidates.find(attempt, task, but)
             if agent is None and away:

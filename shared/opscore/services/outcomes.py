@@ -9,7 +9,7 @@ from opscore.errors import Contended
 from opscore.lifecycle.agents import released
 from opscore.models.agent import Agent
 from opscore.models.outcome import Outcome, TaskError
-from opscore.models.task import Attempt, AttemptStatus, LastWord
+from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.observability import note
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store, TokenGone, Tokens
 from opscore.records.agents import Agents
@@ -111,12 +111,25 @@ class Outcomes:
         self.send(Decided.of(attempt.replace(outcome=outcome)))
         return True
 
-    def send(self, decided: Decided, agent: Agent | None = None) -> None:
+    def refuse(self, attempt: Attempt, task: Task | None, outcome: Outcome) -> bool:
+        """Like `end`, for an attempt that may not be on record yet: it gets there first, with its
+        task, so that people can see it. Raises ConditionFailed.
+        """
+        if attempt.rev == 0:
+            _, task_changes = self._tasks.recorded(attempt, task)
+            self._store.write(self._tasks.put(attempt), *task_changes)
+            attempt = attempt.replace(rev=1)
+        return self.end(attempt, outcome)
+
+    def send(self, decided: Decided, agent: Agent | None = None, *, again: bool = False) -> None:
         """Tell Step Functions of the accepted outcome, then close the attempt and free its slot.
 
-        Safe to repeat. `agent`: as it was last written, where the caller knows.
+        Safe to repeat. `agent`: as it was last written, where the caller knows; `again`: whoever
+        decided it may have told already, and died then.
         """
-        superseded = not self._tell(decided.token, decided.outcome)
+        told = self._tell(decided.token, decided.outcome)
+        # A token that is gone when it is answered again was, as a rule, answered the first time.
+        superseded = not told and not again
         note(
             "task ended",
             attempt_id=decided.attempt_id,

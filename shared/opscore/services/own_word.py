@@ -93,7 +93,7 @@ class OwnWord:
         if attempt.outcome != outcome:
             raise OutcomeDiffers("the task has another outcome already")
         if attempt.status is AttemptStatus.COMPLETING:
-            self._outcomes.send(Decided.of(attempt))
+            self._outcomes.send(Decided.of(attempt), again=True)
 
     def _held(self, reference: str, agent_id: str | None) -> tuple[Attempt, Agent | None]:
         """The attempt, and its agent if that was named: both by one request."""

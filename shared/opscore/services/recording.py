@@ -53,6 +53,8 @@ class Recording:
                 warn("event of an unknown session")
                 return
             if session.status in FINAL:
+                if execution.status == "RUNNING":
+                    self._stop(session)  # cancelled before its execution had begun
                 self.finish(session)
                 return
             known = self._complete(session, execution)
@@ -108,10 +110,9 @@ class Recording:
         """
         if session.cleaned:
             return
-        if session.status is SessionStatus.CANCELLED and session.machine_arn is not None:
-            self._machines.stop(
-                session.machine_arn, session.session_id, "Cancelled", "cancelled by a person"
-            )
+        cancelled = session.status is SessionStatus.CANCELLED
+        if cancelled and not self._stop(session) and self._is_new(session):
+            return  # it may be about to start: the sweeper looks once more
         tasks = self._tasks.of_session(session.session_id)
         for attempt in self._tasks.attempts_of(tasks).values():
             match attempt.status:
@@ -131,6 +132,15 @@ class Recording:
                 continue
             return
         raise Contended("the session keeps changing; try again")
+
+    def _is_new(self, session: Session) -> bool:
+        return self._clock() - session.start_time < MISSING_RECHECK_MS
+
+    def _stop(self, session: Session) -> bool:
+        """Stop the session's execution; False if there is none."""
+        return session.machine_arn is None or self._machines.stop(
+            session.machine_arn, session.session_id, "Cancelled", "cancelled by a person"
+        )
 
     def reconcile(self, session_id: str) -> None:
         """Settle a session whose start or end may have been missed.

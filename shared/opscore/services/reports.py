@@ -139,4 +139,4 @@ class Reports:
         """The attempt was decided before this report; if nobody could be told then, tell now."""
         attempt = self._tasks.attempt(lease.attempt_id)
         if attempt is not None and attempt.status is AttemptStatus.COMPLETING:
-            self._outcomes.send(Decided.of(attempt))
+            self._outcomes.send(Decided.of(attempt), again=True)

@@ -114,7 +114,7 @@ class Sweeper:
             return
         match attempt.status:
             case AttemptStatus.COMPLETING:
-                self._outcomes.send(Decided.of(attempt))
+                self._outcomes.send(Decided.of(attempt), again=True)
             case AttemptStatus.RECEIVED | AttemptStatus.SENDING:
                 # Its message, or the worker that had it, got lost.
                 if attempt.sending_until is None or attempt.sending_until <= now:

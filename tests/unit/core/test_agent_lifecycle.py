@@ -132,6 +132,16 @@ def test_active_and_idle_at_the_same_instant_end_the_task() -> None:
     assert hear(busy(), pair).outcome is not None
 
 
+@pytest.mark.parametrize("order", [("active", "idle"), ("idle", "active")])
+def test_of_active_and_idle_at_the_same_instant_idle_is_what_shows(order: tuple[str, str]) -> None:
+    agent = an_agent()
+
+    for state in order:
+        agent = reported(agent, a_report(state, WATERMARK + 1), NOW, COOLDOWN).agent
+
+    assert (agent.state, eligible(agent, NOW)) == ("idle", True)
+
+
 def test_idle_alone_ends_nothing() -> None:
     """It may have been on its way when the task was handed over."""
     effect = hear(busy(), [a_report("idle", WATERMARK + at) for at in (1, 2, 3)])

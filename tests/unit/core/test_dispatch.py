@@ -328,3 +328,15 @@ def test_a_task_of_a_session_that_nobody_knows_fails(fleet: Fleet) -> None:
         "failed",
         "DispatchFailed: no session unknown is on record",
     )
+
+
+def test_a_task_that_names_nobody_fails_at_once(fleet: Fleet) -> None:
+    message = fleet.message("token", agent_capability=None)
+
+    fleet.dispatch(message)
+
+    assert isinstance(fleet.tokens, MemoryTokens)
+    status, error = fleet.tokens.answers["token"]
+    assert status == "failed"
+    assert error.startswith("DispatchFailed: the task names no agent")
+    assert fleet.task(message).attempts == (message.attempt_id,)

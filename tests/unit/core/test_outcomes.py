@@ -266,6 +266,31 @@ def test_an_accepted_outcome_is_told_again_until_it_gets_through() -> None:
     assert fleet.agents.get("a").leases == {}
 
 
+class DeafTokens(MemoryTokens):
+    """Step Functions whose first answer gets lost on its way back."""
+
+    lost = False
+
+    def _take(self, token: str, answer: tuple[str, str]) -> None:
+        super()._take(token, answer)
+        if not self.lost:
+            self.lost = True
+            raise DependencyFailed("Step Functions did not answer; try again")
+
+
+def test_an_outcome_that_was_taken_without_an_answer_stays_the_tasks_outcome() -> None:
+    fleet = Fleet(tokens=DeafTokens())
+    message, reference = sent(fleet)
+    with pytest.raises(DependencyFailed):
+        fleet.own_word.complete(reference, "a", 1)
+
+    fleet.clock.forward(RESEND_MS / 1000)
+    fleet.sweeper.sweep()
+
+    attempt = fleet.attempt(message)
+    assert (attempt.status, attempt.superseded) == (AttemptStatus.CLOSED, False)
+
+
 def test_the_agents_repeated_word_tells_it_too() -> None:
     tokens = MuteTokens()
     fleet = Fleet(tokens=tokens)

@@ -114,6 +114,32 @@ def test_a_cancelled_session_stays_cancelled_when_its_stop_is_reported(fleet: Fl
     assert status(fleet) is SessionStatus.CANCELLED
 
 
+def test_an_execution_that_starts_after_its_session_was_cancelled_is_stopped(fleet: Fleet) -> None:
+    machines = started(fleet)
+    place, running = machines.executions.popitem()
+    fleet.sessions.update("s1", status=SessionStatus.CANCELLED)
+
+    machines.executions[place] = running
+    fleet.recording.event("s1", RUNNING)
+
+    assert machines.executions[place].status == "ABORTED"
+
+
+def test_the_sweeper_stops_an_execution_that_starts_after_its_session_was_cancelled(
+    fleet: Fleet,
+) -> None:
+    machines = started(fleet)
+    place, running = machines.executions.popitem()
+    fleet.sessions.update("s1", status=SessionStatus.CANCELLED)
+
+    machines.executions[place] = running
+    fleet.clock.forward(61)
+    fleet.sweeper.sweep()
+
+    assert machines.executions[place].status == "ABORTED"
+    assert fleet.sessions.get("s1").cleaned
+
+
 def test_an_output_too_large_for_its_event_is_fetched(fleet: Fleet) -> None:
     machines = started(fleet)
     machines.executions = dict.fromkeys(machines.executions, SUCCEEDED)

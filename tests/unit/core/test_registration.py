@@ -147,6 +147,8 @@ def test_a_report_from_before_the_registration_is_applied_by_it(fleet: Fleet) ->
     assert (agent.state, agent.details) == ("idle", {"load": 1})
     assert agent.idle_since is not None
     assert fleet.agents.get("a") == agent
+    history = fleet.agents.history("a", limit=10, cursor=None).items
+    assert [entry.state for entry in history] == ["idle"]
 
 
 def test_a_task_waiting_for_the_agent_is_taken_by_that(fleet: Fleet) -> None:
