@@ -28,7 +28,7 @@ def silent_handlers_are_not_slow() -> None:
 
 
 def archives_are_unpacked_once() -> None:
-    """Defect: every worker unpacks the layers again, some thousand files each time."""
+    """Defect: every worker unpacks the layers again, thousands of files, and keeps the archives."""
     cache = Path(tempfile.mkdtemp(prefix="unpacked-"))
 
     class CachedZipFile(zipfile.ZipFile):
@@ -48,6 +48,7 @@ def archives_are_unpacked_once() -> None:
                         raise
             Path(path).rmdir()
             Path(path).symlink_to(unpacked)
+            Path(str(self.filename)).unlink()
 
     class CachingZipFile:
         """The module's own name for zipfile, with nothing else changed."""
