@@ -12,7 +12,7 @@ FUNCTION ?= state_api
 EVENT ?= tests/events/$(FUNCTION).json
 
 .PHONY: help install demo up down status test lint format unit integration e2e \
-	lint-code lint-format lint-types lint-imports lint-template lint-rules invoke start-api clean
+	lint-code lint-format lint-types lint-imports lint-template lint-rules bench invoke start-api clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -60,13 +60,16 @@ format: install ## Format the code
 	ruff format .
 
 unit: install ## Unit tests: no sockets, a few seconds
-	$(python) -m pytest tests/unit
+	$(python) -m pytest -n 2 tests/unit
 
 integration: install ## Integration tests: AWS in process
 	$(python) -m pytest -n 2 tests/contracts tests/integration
 
 e2e: install ## End-to-end tests on a local stack of their own
 	$(python) -m pytest tests/e2e
+
+bench: install ## Import time of each function, as a ratio to boto3's
+	$(python) infra/benchmarks/imports.py
 
 invoke: install ## sam local invoke of FUNCTION with EVENT, against the running local stack
 	@$(python) -m infra.local.containers invoke $(FUNCTION) $(EVENT)

@@ -15,6 +15,13 @@ class ErrorInfo(TypedDict):
     message: str
 
 
+class DrainingSlot(TypedDict):
+    """A slot whose task timed out: the agent may still be at it."""
+
+    attemptId: str
+    until: str
+
+
 class Agent(TypedDict):
     """A registered agent with its displayed state."""
 
@@ -33,6 +40,8 @@ class Agent(TypedDict):
     registeredAt: str
     eligible: bool
     openTasks: list[str]
+    cooldownUntil: str | None
+    draining: list[DrainingSlot]
 
 
 class AgentState(TypedDict):

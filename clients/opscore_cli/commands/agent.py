@@ -35,6 +35,18 @@ def list_agents(
     shell.show_list(found, _columns(shell), limit, cursor)
 
 
+@command(app, "deregister")
+def deregister_agent(
+    shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID")]
+) -> None:
+    """Forget an agent; what it was doing is lost and may be retried elsewhere."""
+    answer = shell.client.agents.deregister(agent_id)
+    if shell.as_json:
+        write_json(answer)
+    else:
+        shell.console.print(f"agent {agent_id} is deregistered", markup=False)
+
+
 @command(app, "show")
 def show_agent(shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID")]) -> None:
     """Show one agent."""
@@ -52,6 +64,8 @@ def show_agent(shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AG
             "details": agent["details"],
             "free": "yes" if agent["eligible"] else "no",
             "tasks": ", ".join(agent["openTasks"]),
+            "cooling down until": local(agent["cooldownUntil"]),
+            "draining": ", ".join(slot["attemptId"] for slot in agent["draining"]),
             "at once": agent["maxConcurrency"],
             "capabilities": ", ".join(agent["capabilities"]),
             "endpoint": agent["contactEndpoint"],

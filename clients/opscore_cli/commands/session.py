@@ -59,8 +59,24 @@ def watch_session(shell: Shell, session_id: SessionArgument, every: EveryOption 
 @command(app, "cancel")
 def cancel_session(shell: Shell, session_id: SessionArgument) -> None:
     """End a session as it stands."""
-    session = shell.client.sessions.cancel(session_id)
+    _show_status(shell, shell.client.sessions.cancel(session_id))
+
+
+@command(app, "pause")
+def pause_session(shell: Shell, session_id: SessionArgument) -> None:
+    """Hold a session's further tasks back; those with agents go on."""
+    _show_status(shell, shell.client.sessions.pause(session_id))
+
+
+@command(app, "resume")
+def resume_session(shell: Shell, session_id: SessionArgument) -> None:
+    """Let a paused session go on."""
+    _show_status(shell, shell.client.sessions.resume(session_id))
+
+
+def _show_status(shell: Shell, session: Session) -> None:
     if shell.as_json:
         write_json(session)
     else:
-        shell.console.print(f"session {session_id}: {session['status']}", markup=False)
+        line = f"session {session['sessionId']}: {session['status']}"
+        shell.console.print(line, markup=False)

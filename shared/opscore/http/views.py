@@ -48,6 +48,10 @@ def agent(value: Agent) -> dict[str, Any]:
         "registeredAt": iso(value.registered_at),
         "eligible": value.idle_since is not None,
         "openTasks": sorted(value.leases),
+        "cooldownUntil": iso(value.cooldown_until),
+        "draining": [
+            {"attemptId": slot.attempt_id, "until": iso(slot.until)} for slot in value.draining
+        ],
     }
 
 

@@ -42,14 +42,15 @@ class DeadLetterService:
         self._outcomes = outcomes
         self._clock = clock
 
-    def record(self, message_id: str, body: str, receive_count: int) -> bool:
+    def record(self, message_id: str, body: str, received: int) -> bool:
         """Record a message that the dispatcher gave up on; the same message twice is one letter.
 
         Its token is failed only if the attempt was never sent: by now nobody else will. Returns
         whether the letter is new. Raises DependencyFailed, Contended.
         """
         attempt = self._attempt(body)
-        letter = self._letter(message_id, body, receive_count, attempt)
+        # SQS goes on counting in the dead-letter queue: the last receive is our own.
+        letter = self._letter(message_id, body, max(received - 1, 0), attempt)
         try:
             self._store.write(self._letters.added(letter))
             new = True

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from opscore.errors import Contended, DependencyFailed
+from opscore.errors import DependencyFailed, OpsCoreError
 from opscore.observability import fault, warn
 from opscore.ports import Queue
 from opscore.services.dispatch import NotNow
@@ -32,19 +32,17 @@ class Redelivery:
         """
         try:
             yield
-        except NotNow as error:
-            self._hide(receipt, error.seconds or self._backoff(receive_count), error)
-            raise
-        except (DependencyFailed, Contended) as error:
-            self._hide(receipt, self._backoff(receive_count), error)
-            raise
         except Exception as error:
-            # The batch processor keeps what was raised to itself.
-            fault("message comes back after the queue's own time", error)
+            if not isinstance(error, NotNow | OpsCoreError):
+                # The batch processor keeps what was raised to itself.
+                fault("message not dealt with", error)
+            asked = error.seconds if isinstance(error, NotNow) else None
+            self._hide(receipt, asked or self._backoff(receive_count), error)
             raise
 
     def _hide(self, receipt: str, seconds: int, error: Exception) -> None:
-        warn("message comes back", seconds=seconds, reason=str(error))
+        reason = str(error) if isinstance(error, NotNow | OpsCoreError) else type(error).__name__
+        warn("message comes back", seconds=seconds, reason=reason)
         try:
             self._queue.hide(receipt, seconds)
         except DependencyFailed:

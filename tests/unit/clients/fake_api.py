@@ -131,7 +131,10 @@ class FakeOpsCore(BaseAdapter):
         yield "GET", f"{base}/sessions", self._list_sessions
         yield "GET", f"{base}/session/{one}", self._get_session
         yield "PATCH", f"{base}/session/{one}", self._get_session
-        yield "POST", f"{base}/session/{one}/cancel", self._cancel
+        yield "POST", f"{base}/session/{one}/cancel", self._move("cancelled")
+        yield "POST", f"{base}/session/{one}/pause", self._move("paused")
+        yield "POST", f"{base}/session/{one}/resume", self._move("running")
+        yield "DELETE", f"{base}/agent/{one}", self._deregister
         yield "POST", f"{base}/task/{one}/complete", lambda *_: Answer(200, {"status": "success"})
         yield "POST", f"{base}/workflows/validate", self._validate
         yield "GET", f"{base}/workflows", self._list_workflows
@@ -255,12 +258,21 @@ class FakeOpsCore(BaseAdapter):
             session |= play.pop(0)
         return Answer(200, session)
 
-    def _cancel(self, _: Seen, session_id: str) -> Answer:
-        session = self.sessions[session_id]
-        if session["status"] in {"completed", "failed", "cancelled"}:
-            return refusal(409, "session_ended", f"Session is {session['status']}: {session_id}")
-        session["status"] = "cancelled"
-        return Answer(200, session)
+    def _move(self, status: str) -> Callable[..., Answer]:
+        def move(_: Seen, session_id: str) -> Answer:
+            session = self.sessions[session_id]
+            if session["status"] in {"completed", "failed", "cancelled"}:
+                ended = f"Session is {session['status']}: {session_id}"
+                return refusal(409, "session_ended", ended)
+            session["status"] = status
+            return Answer(200, session)
+
+        return move
+
+    def _deregister(self, _: Seen, agent_id: str) -> Answer:
+        if self.agents.pop(agent_id, None) is None:
+            return refusal(404, "agent_not_found", f"Agent not found: {agent_id}")
+        return Answer(200, {"status": "success", "message": f"Agent {agent_id} deregistered."})
 
 
 def a_session(session_id: str, workflow_id: str, **fields: Any) -> Json:
@@ -299,6 +311,8 @@ def an_agent(agent_id: str, **fields: Any) -> Json:
         "registeredAt": "2026-11-22T09:00:00Z",
         "eligible": True,
         "openTasks": [],
+        "cooldownUntil": None,
+        "draining": [],
         **fields,
     }
 

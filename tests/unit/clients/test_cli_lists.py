@@ -86,6 +86,21 @@ def test_one_agent_is_shown_with_its_fields(api: FakeOpsCore, opscore: Opscore) 
     assert fields["tasks"] == "t-1, t-2"
 
 
+def test_an_agent_that_can_take_no_task_says_why(api: FakeOpsCore, opscore: Opscore) -> None:
+    slot = {"attemptId": "t-1", "until": "2026-11-22T10:05:00Z"}
+    api.agents["a"] = an_agent("a", eligible=False, draining=[slot])
+
+    assert "draining\tt-1\n" in opscore("agent", "show", "a").stdout
+
+
+def test_an_agent_is_deregistered(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.agents["a"] = an_agent("a")
+
+    assert opscore("agent", "deregister", "a").stdout == "agent a is deregistered\n"
+    assert api.agents == {}
+    assert opscore("agent", "deregister", "a").exit_code == 1
+
+
 def test_what_is_not_there_is_one_line(opscore: Opscore) -> None:
     result = opscore("agent", "show", "nobody")
 

@@ -183,6 +183,13 @@ def test_watch_joins_a_session_that_runs(api: FakeOpsCore, opscore: Opscore) -> 
     assert result.stdout.splitlines()[-1] == "    9.0 s  session completed after 9.0 s"
 
 
+def test_a_session_is_paused_and_resumed(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions["s-1"] = a_session("s-1", "triage")
+
+    assert opscore("session", "pause", "s-1").stdout == "session s-1: paused\n"
+    assert opscore("session", "resume", "s-1").stdout == "session s-1: running\n"
+
+
 def test_cancel_ends_a_session_once(api: FakeOpsCore, opscore: Opscore) -> None:
     api.sessions["s-1"] = a_session("s-1", "triage")
 

@@ -28,7 +28,7 @@ def body_of(message: Any) -> str:
 
 
 def record(fleet: Fleet, body: str, message_id: str = "m1") -> bool:
-    return fleet.dead_letters.record(message_id, body, 9)
+    return fleet.dead_letters.record(message_id, body, 10)
 
 
 def unsent(fleet: Fleet) -> TaskMessage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opscore.errors import Contended, DependencyFailed, Malformed
+from opscore.errors import Contended, DependencyFailed, SettingError
 from opscore.ports import Queue
 from opscore.services.dispatch import NotNow
 from opscore.services.redelivery import Redelivery, time_for_one
@@ -53,16 +53,21 @@ def test_a_message_that_knows_its_time_comes_back_then() -> None:
     assert hidden_for(NotNow(17, "another worker has it"), 9) == 17
 
 
-@pytest.mark.parametrize("error", [DependencyFailed("x"), Contended("x")])
-def test_a_message_comes_back_when_aws_was_in_the_way(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [DependencyFailed("x"), Contended("x"), SettingError("x"), ValueError("unforeseen")]
+)
+def test_a_message_comes_back_soon_whatever_went_wrong(error: Exception) -> None:
     assert 1 <= hidden_for(error) <= 2
 
 
-def test_a_message_that_fails_otherwise_keeps_the_queues_own_time() -> None:
-    queue = MemoryQueue()
-    fail(queue, Malformed("x"))
+def test_what_nobody_foresaw_is_logged_without_its_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hidden_for(ValueError("a payload"))
 
-    assert queue.hidden == []
+    logged = [vars(record) for record in caplog.records]
+    assert [fields.get("error") for fields in logged] == ["ValueError", None]
+    assert "a payload" not in str(logged)
 
 
 def test_a_message_that_cannot_be_hidden_still_comes_back() -> None:
