@@ -54,19 +54,13 @@ def write_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def table(columns: Sequence[Column[T]], rows: Sequence[T], title: str | None = None) -> Table:
+def table(columns: Sequence[Column[T]], rows: Sequence[T]) -> Table:
     """A table of items."""
-    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(column.title, overflow="fold")
     for row in rows:
-        cells = ((column, column.show(row)) for column in columns)
-        grid.add_row(
-            *(
-                coloured(cell) if column.is_status else Text(printable(cell))
-                for column, cell in cells
-            )
-        )
+        grid.add_row(*(_cell(column, row) for column in columns))
     return grid
 
 

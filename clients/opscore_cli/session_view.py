@@ -69,7 +69,8 @@ def show(console: Console, session: Session, now: datetime) -> None:
         repeat = not console.is_terminal
         write_rows(console, columns(now), list(rows(tasks, repeat_names=repeat)))
     console.print()
-    tell(console, story(session), story(session)[0].at)
+    lines = story(session)
+    tell(console, lines, lines[0].at)
 
 
 def tell(console: Console, lines: Iterable[Line], start: datetime) -> None:

@@ -6,7 +6,6 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from opscore.lifecycle.sessions import FINAL
 from opscore.models.agent import Agent, Report
 from opscore.models.messages import Message, TaskMessage
 from opscore.models.session import Session, SessionStatus
@@ -215,7 +214,3 @@ class Fleet:
     def reference(self, message: TaskMessage) -> str:
         """What the agent that holds the task was given as opscore_task_id."""
         return f"{message.attempt_id}.{self.attempt(message).fence}"
-
-
-def is_final(session: Session) -> bool:
-    return session.status in FINAL

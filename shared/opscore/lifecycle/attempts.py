@@ -9,9 +9,6 @@ from opscore.models.task import Attempt, AttemptStatus, Task, TriedHow
 LEASED = (AttemptStatus.SENDING, AttemptStatus.SENT, AttemptStatus.RUNNING)
 """An agent holds it: only now can an outcome from the agent be taken."""
 
-UNDECIDED = (AttemptStatus.RECEIVED, AttemptStatus.PARKED, *LEASED)
-"""No outcome yet."""
-
 MAX_REFUSALS = 3
 """Agents that may refuse one attempt before it counts as undeliverable."""
 

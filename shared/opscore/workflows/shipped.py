@@ -10,7 +10,6 @@ SAMPLE_WORKFLOW_ID = "sample_workflow_id"
 SINGLE_TASK_ID = "opscore_single_task"
 DEFAULT_MAX_RETRIES = 3
 """What the shipped single task has; any other number is a definition of its own."""
-DEFAULT_MAX_RETRIES = 3
 
 _FILES = {SAMPLE_WORKFLOW_ID: "sample_workflow.yaml", SINGLE_TASK_ID: "single_task.yaml"}
 
