@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opscore.models.messages import TaskMessage
-from opscore.models.outcome import Outcome, TaskError
+from opscore.models.outcome import TIMEOUTS, Outcome, TaskError
 from opscore.models.task import Attempt, AttemptStatus, Task, TriedHow
 
 LEASED = (AttemptStatus.SENDING, AttemptStatus.SENT, AttemptStatus.RUNNING)
@@ -53,10 +53,7 @@ def tried(task: Task) -> dict[str, TriedHow]:
     """The agents that disappointed this task so far, and how."""
     if task.last is None or task.last.agent_id is None or task.last.outcome.succeeded:
         return task.tried
-    timed_out = task.last.outcome.error_code in (
-        TaskError.AGENT_TIMEOUT,
-        TaskError.HEARTBEAT_TIMEOUT,
-    )
+    timed_out = task.last.outcome.error_code in TIMEOUTS
     how = TriedHow.TIMED_OUT if timed_out else TriedHow.FAILED
     return {**task.tried, task.last.agent_id: how}
 

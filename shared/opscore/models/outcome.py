@@ -19,6 +19,10 @@ class TaskError(StrEnum):
     AGENT_LOST = "AgentLost"
 
 
+TIMEOUTS = (TaskError.AGENT_TIMEOUT, TaskError.HEARTBEAT_TIMEOUT)
+"""The agent was silent for too long: it may still be at it."""
+
+
 class Outcome(Model):
     """How an attempt ended: a result, or an error code with its message."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from opscore.lifecycle.agents import settled
 from opscore.lifecycle.attempts import task_with
@@ -40,12 +40,16 @@ class Candidates:
             if agent is not None:
                 return agent
             excluded.add(own)
-        return self._by_capability(attempt, task, message.agent_capability, excluded)
+        return self._by_capability(attempt, task, message.agent_capability, excluded, tried)
 
     def _by_capability(
-        self, attempt: Attempt, task: Task | None, capability: str, excluded: set[str]
+        self,
+        attempt: Attempt,
+        task: Task | None,
+        capability: str,
+        excluded: Collection[str],
+        tried: Mapping[str, TriedHow],
     ) -> Agent | None:
-        tried = task_with(attempt, task).tried
         last: list[str] = []
         for shard in self._waiting.shard_order(attempt.attempt_id):
             idle = self._waiting.idle_agents(capability, shard)
@@ -75,11 +79,10 @@ class Candidates:
             return True
         timed_out = {a for a, how in tried.items() if how is TriedHow.TIMED_OUT}
         now = self._clock()
-        others = self._agents.others_with(capability, timed_out | set(attempt.refused_by))
+        found = self._agents.others_with(capability, timed_out | set(attempt.refused_by))
+        others = [settled(other, now) for other in found]
         # Busy ones count: they will be free. Silent ones (draining, cooling down) do not.
-        return not any(
-            not settled(o, now).draining and settled(o, now).cooldown_until is None for o in others
-        )
+        return not any(not other.draining and other.cooldown_until is None for other in others)
 
     def _usable(self, agent_id: str, capability: str | None) -> Agent | None:
         agent = self._agents.get(agent_id)

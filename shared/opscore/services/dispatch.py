@@ -196,10 +196,8 @@ class Dispatcher:
         until = attempt.sending_until or 0
         if until > now:
             raise NotNow((until - now) // 1000 + 1, "another worker is sending it")
-        again = attempt.replace(
-            sending_until=now + round(envelope.limit_seconds * 1000),
-        )
-        again = again.replace(due_at=again.sending_until)
+        until = now + round(envelope.limit_seconds * 1000)
+        again = attempt.replace(sending_until=until, due_at=until)
         self._store.write(self._tasks.put(again))
         again = again.replace(rev=attempt.rev + 1)
         agent = self._agents.get(attempt.agent_id or "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from opscore.errors import Contended
 from opscore.lifecycle.agents import released
 from opscore.models.agent import Agent
-from opscore.models.outcome import Outcome, TaskError
+from opscore.models.outcome import TIMEOUTS, Outcome
 from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.observability import note
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store, TokenGone, Tokens
@@ -21,8 +21,6 @@ from opscore.services.wakeups import Wakeups
 TRIES = 8
 RESEND_MS = 30_000
 """How long after its decision an outcome that has not been sent is sent again."""
-
-TIMEOUTS = (TaskError.AGENT_TIMEOUT, TaskError.HEARTBEAT_TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class Outcomes:
         Safe to repeat. `agent`: as it was last written, where the caller knows; `again`: whoever
         decided it may have told already, and died then.
         """
-        told = self._tell(decided.token, decided.outcome)
+        told = self.tell(decided.token, decided.outcome)
         # A token that is gone when it is answered again was, as a rule, answered the first time.
         superseded = not told and not again
         note(
@@ -140,11 +138,8 @@ class Outcomes:
         drain = decided.outcome.error_code in TIMEOUTS
         self._free(decided.attempt_id, decided.agent_id, [closed], drain=drain, agent=agent)
 
-    def tell(self, token: str, outcome: Outcome) -> None:
-        """Answer a token of which no attempt is on record."""
-        self._tell(token, outcome)
-
-    def _tell(self, token: str, outcome: Outcome) -> bool:
+    def tell(self, token: str, outcome: Outcome) -> bool:
+        """Answer a token, and nothing else; False if it can't be answered any more."""
         try:
             if outcome.error_code is None:
                 self._tokens.succeed(token, text(outcome.result))
