@@ -132,7 +132,7 @@ class Reports:
                 )
             else:
                 self._send_earlier(effect.lease)
-        elif after.idle_since != before.idle_since:
+        else:
             self._wakeups.after_change(before, after)
 
     def _send_earlier(self, lease: Lease) -> None:

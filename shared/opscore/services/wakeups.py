@@ -32,14 +32,14 @@ class Wakeups:
             self._queue.send(WakeMessage(agent_id=agent.agent_id, lists=tuple(lists)))
 
     def after_change(self, before: Agent, after: Agent) -> None:
-        """What an agent's written change calls for: work, if it became eligible, or a look when
-        its cool-down ends.
-        """
+        """Announce an agent whose written change made it eligible."""
         if after.idle_since is not None and after.idle_since != before.idle_since:
             self.announce(after)
 
     def later(self, agent: Agent) -> None:
-        """Look at the agent again when its cool-down ends; the sweeper does, should this fail."""
+        """Have the agent looked at when time alone will change it (a cool-down or a draining slot
+        ends); the sweeper does, should this fail.
+        """
         at = next_change_at(agent)
         if at is not None:
             delay = math.ceil((at - self._clock()) / 1000) + 1
