@@ -87,6 +87,11 @@ def _waiting() -> Waiting:
 
 
 @cache
+def _versions() -> Workflows:
+    return Workflows(store())
+
+
+@cache
 def _machines() -> StateMachines:
     from opscore.aws.stepfunctions import StateMachines
 
@@ -180,7 +185,7 @@ def workflows() -> WorkflowService:
     from opscore.services.workflows import WorkflowService
 
     return WorkflowService(
-        store(), Workflows(store()), _machines(), settings().require("task_queue_url"), now_ms
+        store(), _versions(), _machines(), settings().require("task_queue_url"), now_ms
     )
 
 
@@ -202,7 +207,7 @@ def sessions() -> SessionService:
         _sessions(),
         _tasks(),
         workflows(),
-        Workflows(store()),
+        _versions(),
         _machines(),
         queue(),
         recording(),
@@ -301,13 +306,14 @@ def sweeper() -> Sweeper:
 @cache
 def agentkit() -> AgentKitTransport | None:
     """AgentKit, where the deployment has one."""
+    url = settings().agentkit_api_url
+    if url is None:
+        return None
     import requests
 
     from opscore.transports.agentkit import AgentKitTransport
 
-    if settings().agentkit_api_url is None:
-        return None
-    return AgentKitTransport(requests.Session(), settings().require("agentkit_api_url"))
+    return AgentKitTransport(requests.Session(), url)
 
 
 @cache
