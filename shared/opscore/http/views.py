@@ -68,7 +68,7 @@ def history_entry(value: HistoryEntry) -> dict[str, Any]:
     return {
         "state": value.state,
         "timestamp": value.timestamp,
-        "details": json.loads(value.details)["details"],
+        "details": value.details,
         "receivedAt": iso(value.received_at),
         "displayed": value.displayed,
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import JsonValue
+
 from opscore.lifecycle.agents import next_change_at
 from opscore.models.agent import Agent, Report
 from opscore.models.base import Model
@@ -22,7 +24,7 @@ class HistoryEntry(Model):
 
     state: str
     timestamp: str
-    details: str
+    details: dict[str, JsonValue] | None = None
     received_at: int
     displayed: bool
 
@@ -122,13 +124,12 @@ class Agents:
         entry = HistoryEntry(
             state=report.state,
             timestamp=report.timestamp,
-            details=report.model_dump_json(include={"details"}),
+            details=report.details,
             received_at=now,
             displayed=displayed,
         )
-        ttl = now // 1000 + days * 86_400
         key = keys.history_entry(agent_id, report.at, entry_id)
-        return Put(key, encode(entry) | {"ttl": ttl}, rev=None)
+        return Put(key, encode(entry) | keys.expiry(now, days), rev=None)
 
     def history(self, agent_id: str, *, limit: int, cursor: str | None) -> Listing[HistoryEntry]:
         """Reports of an agent, the newest by its own clock first."""

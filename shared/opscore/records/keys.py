@@ -34,6 +34,11 @@ def due(identity: str, at: int | None) -> dict[str, Scalar]:
     return {"dueShard": str(shard_of(identity, INDEX_SHARDS)), "dueAt": at}
 
 
+def expiry(at: int, days: int) -> dict[str, Scalar]:
+    """The attribute that lets DynamoDB drop an item that many days after a time of ours (ms)."""
+    return {"ttl": at // 1000 + days * 86_400}
+
+
 def due_shards() -> tuple[str, ...]:
     return tuple(str(shard) for shard in range(INDEX_SHARDS))
 
@@ -115,13 +120,13 @@ def dead_letter(dead_letter_id: str) -> Key:
     return Key(Table.WORK, f"deadLetter#{dead_letter_id}", "deadLetter")
 
 
-def workflow_current(workflow_id: str) -> Key:
-    return Key(Table.WORKFLOWS, f"workflow#{workflow_id}", "current")
-
-
 def workflow_partition(workflow_id: str) -> str:
     return f"workflow#{workflow_id}"
 
 
+def workflow_current(workflow_id: str) -> Key:
+    return Key(Table.WORKFLOWS, workflow_partition(workflow_id), "current")
+
+
 def workflow_version(workflow_id: str, version: int) -> Key:
-    return Key(Table.WORKFLOWS, f"workflow#{workflow_id}", f"version#{version:08d}")
+    return Key(Table.WORKFLOWS, workflow_partition(workflow_id), f"version#{version:08d}")

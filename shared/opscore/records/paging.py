@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pydantic import BaseModel
+
 from opscore.errors import InvalidCursor
-from opscore.ports import Page, Scalar
+from opscore.ports import Page, Scalar, Store, Table
+from opscore.records.codec import decode
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -88,3 +92,30 @@ def walk(
         if left <= 0 and shard < len(partitions):
             return pages, write_cursor((shard, after), list_name)
     return pages, None
+
+
+def index_page(
+    store: Store,
+    model: type[M],
+    table: Table,
+    index: str,
+    partition: str,
+    *,
+    list_name: str,
+    limit: int,
+    cursor: str | None,
+    newest_first: bool = False,
+) -> Listing[M]:
+    """A page of the list that one partition of an index is; an index holds keys alone, so each item
+    is read from its table. Raises InvalidCursor.
+    """
+
+    def read(partition: str, limit: int, after: Mapping[str, Scalar] | None) -> Page:
+        return store.query_index(
+            table, index, partition, limit=limit, after=after, newest_first=newest_first
+        )
+
+    pages, next_cursor = walk(list_name, [partition], read, limit=limit, cursor=cursor)
+    wanted = [key for page in pages for key, _ in page.items]
+    found = store.get_many(wanted)
+    return Listing([decode(model, found[key]) for key in wanted if key in found], next_cursor)

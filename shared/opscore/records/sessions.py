@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from opscore.lifecycle.sessions import FINAL
 from opscore.models.session import IdempotencyRecord, Session
-from opscore.ports import Page, Put, Scalar, Store, Table
+from opscore.ports import Put, Store, Table
 from opscore.records import keys
 from opscore.records.codec import decode, encode
-from opscore.records.paging import Listing, walk
+from opscore.records.paging import Listing, index_page
 
 LISTED = "sessions"
 
@@ -33,7 +31,7 @@ class Sessions:
         item["statusPk"] = _status_partition(session.status)
         if session.status in FINAL and session.cleaned:
             ended = session.end_time or session.last_updated_time
-            item["ttl"] = ended // 1000 + self._retention_days * 86_400
+            item |= keys.expiry(ended, self._retention_days)
         return Put(keys.session(session.session_id), item, rev=session.rev)
 
     def idempotency(self, digest: str, record: IdempotencyRecord) -> Put:
@@ -45,27 +43,25 @@ class Sessions:
         self, *, status: str | None, workflow_id: str | None, limit: int, cursor: str | None
     ) -> Listing[Session]:
         """A page of sessions, the newest first; a workflow's may come in short pages."""
-        index = keys.LIST if status is None else keys.BY_STATUS
-        partition = LISTED if status is None else _status_partition(status)
-
-        def read(partition: str, limit: int, after: Mapping[str, Scalar] | None) -> Page:
-            return self._store.query_index(
-                Table.WORK, index, partition, limit=limit, after=after, newest_first=True
-            )
-
-        name = f"sessions/{status}/{workflow_id}"
-        pages, next_cursor = walk(name, [partition], read, limit=limit, cursor=cursor)
-        wanted = [key for page in pages for key, _ in page.items]
-        found = self._store.get_many(wanted)
-        sessions = [decode(Session, found[key]) for key in wanted if key in found]
+        page = index_page(
+            self._store,
+            Session,
+            Table.WORK,
+            keys.LIST if status is None else keys.BY_STATUS,
+            LISTED if status is None else _status_partition(status),
+            list_name=f"sessions/{status}/{workflow_id}",
+            limit=limit,
+            cursor=cursor,
+            newest_first=True,
+        )
         return Listing(
             [
                 s
-                for s in sessions
+                for s in page.items
                 if (workflow_id is None or s.workflow_id == workflow_id)
                 and (status is None or s.status == status)
             ],
-            next_cursor,
+            page.next_cursor,
         )
 
 

@@ -76,7 +76,7 @@ class Tasks:
         """The whole attempt, if nobody wrote it since it was read."""
         item = encode(attempt) | keys.due(attempt.attempt_id, attempt.due_at)
         if attempt.status is AttemptStatus.CLOSED:
-            item |= self._expiry(attempt.ended_at or attempt.created_at)
+            item |= keys.expiry(attempt.ended_at or attempt.created_at, self._retention_days)
         else:
             item["listPk"] = _open_partition(attempt.attempt_id)
             item["listSk"] = f"{attempt.created_at:013d}#{attempt.attempt_id}"
@@ -118,7 +118,7 @@ class Tasks:
             "listPk": None,
             "listSk": None,
             **keys.due(attempt_id, None),
-            **self._expiry(ended_at),
+            **keys.expiry(ended_at, self._retention_days),
         }
         expect = {"status": AttemptStatus.COMPLETING}
         return Update(keys.attempt(attempt_id), fields, expect)
@@ -138,7 +138,7 @@ class Tasks:
         if record == task:
             return record, []
         days = LONGEST_RUN_DAYS + self._retention_days
-        item = encode(record) | {"ttl": record.asked_at // 1000 + days * 86_400}
+        item = encode(record) | keys.expiry(record.asked_at, days)
         change = Put(keys.task(record.session_id, record.task_key), item, rev=record.rev)
         return record.replace(rev=record.rev + 1), [change]
 
@@ -149,10 +149,6 @@ class Tasks:
             {"last": last.model_dump_json(by_alias=True)},
             expect={},
         )
-
-    def _expiry(self, ended_at: int) -> dict[str, Scalar]:
-        """When DynamoDB may drop the item (seconds)."""
-        return {"ttl": ended_at // 1000 + self._retention_days * 86_400}
 
 
 def _open_partition(attempt_id: str) -> str:

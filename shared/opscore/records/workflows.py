@@ -8,7 +8,7 @@ from opscore.models.workflow import WorkflowVersion
 from opscore.ports import Change, Check, Page, Put, Scalar, Store, Table
 from opscore.records import keys
 from opscore.records.codec import decode, encode
-from opscore.records.paging import Listing, walk
+from opscore.records.paging import Listing, index_page, walk
 
 LISTED = "workflows"
 
@@ -45,17 +45,15 @@ class Workflows:
 
     def listed(self, *, limit: int, cursor: str | None) -> Listing[WorkflowVersion]:
         """A page of current versions, by workflow id."""
-
-        def read(partition: str, limit: int, after: Mapping[str, Scalar] | None) -> Page:
-            return self._store.query_index(
-                Table.WORKFLOWS, keys.LIST, partition, limit=limit, after=after
-            )
-
-        pages, next_cursor = walk(LISTED, [LISTED], read, limit=limit, cursor=cursor)
-        wanted = [key for page in pages for key, _ in page.items]
-        found = self._store.get_many(wanted)
-        return Listing(
-            [decode(WorkflowVersion, found[key]) for key in wanted if key in found], next_cursor
+        return index_page(
+            self._store,
+            WorkflowVersion,
+            Table.WORKFLOWS,
+            keys.LIST,
+            LISTED,
+            list_name=LISTED,
+            limit=limit,
+            cursor=cursor,
         )
 
     def versions(
