@@ -18,7 +18,7 @@ def add_routes(app: Resolver) -> None:
 
     @app.post("/v1/opscore/agent/<agent_id>/workflow")
     def trigger_for(**_: str) -> Any:
-        return _start(path_id(app.current_event.path_parameters, "agentId"))
+        return _start(path_id(app.current_event, "agentId"))
 
     @app.post("/v1/opscore/sessions")
     def trigger() -> Any:
@@ -84,6 +84,6 @@ def add_routes(app: Resolver) -> None:
         return answer(200, views.session(session))
 
     def _session_id() -> str:
-        session_id = path_id(app.current_event.path_parameters, "sessionId")
+        session_id = path_id(app.current_event, "sessionId")
         bind(session_id=session_id)
         return session_id

@@ -103,6 +103,6 @@ def add_routes(app: Resolver) -> None:
         return answer(200, views.listing(found, views.agent))
 
     def _agent_id() -> str:
-        agent_id = path_id(app.current_event.path_parameters, "agentId")
+        agent_id = path_id(app.current_event, "agentId")
         bind(agent_id=agent_id)
         return agent_id

@@ -64,10 +64,10 @@ def add_routes(app: Resolver) -> None:
 
     @app.get("/v1/opscore/dead-letter/<dead_letter_id>")
     def dead_letter(**_: str) -> Any:
-        found_id = path_id(app.current_event.path_parameters, "deadLetterId")
+        found_id = path_id(app.current_event, "deadLetterId")
         return answer(200, views.dead_letter_with_body(bootstrap.dead_letters().get(found_id)))
 
     def _task_id() -> str:
-        task_id = path_id(app.current_event.path_parameters, "taskId")
+        task_id = path_id(app.current_event, "taskId")
         bind(task_id=task_id)
         return task_id

@@ -63,6 +63,6 @@ def add_routes(app: Resolver) -> None:
         return answer(200, views.listing(found, views.workflow))
 
     def _workflow_id() -> str:
-        workflow_id = path_id(app.current_event.path_parameters, "workflowId")
+        workflow_id = path_id(app.current_event, "workflowId")
         bind(workflow_id=workflow_id)
         return workflow_id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -12,6 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from opscore.errors import Malformed, PayloadTooLarge
 from opscore.models.limits import MAX_BODY_BYTES, MAX_PAYLOAD_BYTES, Id
+from opscore.records.codec import text
 from opscore.records.paging import DEFAULT_LIMIT, MAX_LIMIT
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,11 +34,6 @@ def raw_body(event: APIGatewayProxyEventV2) -> bytes:
     if len(raw) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"the body has {len(raw)} bytes; at most {MAX_BODY_BYTES} are taken")
     return raw
-
-
-def json_body(event: APIGatewayProxyEventV2) -> Any:
-    """The body as JSON. Raises PayloadTooLarge, Malformed."""
-    return parse_json(raw_body(event))
 
 
 def parse_json(raw: bytes) -> Any:
@@ -96,7 +91,7 @@ def parsed(model: type[M], value: Any) -> M:
 
 def body(model: type[M], event: APIGatewayProxyEventV2) -> M:
     """The request's body as a model. Raises PayloadTooLarge, Malformed."""
-    return parsed(model, json_body(event))
+    return parsed(model, parse_json(raw_body(event)))
 
 
 def optional_body(model: type[M], event: APIGatewayProxyEventV2) -> M:
@@ -126,10 +121,10 @@ def _shown(value: Any) -> Any:
 _IDS: TypeAdapter[str] = TypeAdapter(Id)
 
 
-def path_id(parameters: Mapping[str, str] | None, name: str) -> str:
+def path_id(event: APIGatewayProxyEventV2, name: str) -> str:
     """An id from the path. Raises Malformed."""
     try:
-        return _IDS.validate_python((parameters or {}).get(name, ""))
+        return _IDS.validate_python((event.path_parameters or {}).get(name, ""))
     except ValidationError as error:
         raise Malformed(faults(error, f"path.{name}")) from None
 
@@ -165,7 +160,7 @@ def query(model: type[M], event: APIGatewayProxyEventV2) -> M:
 
 def bounded(value: Any, name: str) -> Any:
     """The payload, if it is small enough to travel through a workflow. Raises PayloadTooLarge."""
-    size = len(json.dumps(value, ensure_ascii=False).encode("utf-8"))
+    size = len(text(value).encode())
     if size > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(
             f"{name} has {size} bytes as JSON; at most {MAX_PAYLOAD_BYTES} are taken"

@@ -162,7 +162,7 @@ def test_where_a_body_may_be_left_out_a_bad_one_is_still_refused() -> None:
 
 @pytest.mark.parametrize("text", ["a", "loadtest-agent-0001", "ä", "a.b:c@d", "x" * 128])
 def test_an_id_is_taken(text: str) -> None:
-    assert path_id({"agentId": text}, "agentId") == text
+    assert path_id(event(pathParameters={"agentId": text}), "agentId") == text
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_an_id_is_taken(text: str) -> None:
 )
 def test_an_id_that_is_empty_huge_or_holds_separators_is_refused(text: str) -> None:
     with pytest.raises(Malformed) as refusal:
-        path_id({"agentId": text}, "agentId")
+        path_id(event(pathParameters={"agentId": text}), "agentId")
 
     assert fault_of(refusal)["loc"] == ["path.agentId"]
 
 
 def test_a_missing_path_parameter_is_refused() -> None:
     with pytest.raises(Malformed):
-        path_id(None, "agentId")
+        path_id(event(), "agentId")
 
 
 def test_an_idempotency_key_is_taken_from_its_header() -> None:
@@ -204,7 +204,7 @@ def test_a_list_without_a_query_is_its_first_page() -> None:
 
 
 def test_a_payload_is_taken_up_to_its_limit_in_bytes_of_json() -> None:
-    room = MAX_PAYLOAD_BYTES - len('{"a": ""}')
+    room = MAX_PAYLOAD_BYTES - len('{"a":""}')
 
     assert bounded({"a": "x" * room}, "details")
     with pytest.raises(PayloadTooLarge, match="details"):
