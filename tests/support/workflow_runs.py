@@ -38,7 +38,7 @@ def run_case(
 ) -> Run:
     """Start a session of the case's template and answer its messages, until it ends."""
     queue_url = sqs.create_queue(QueueName=f"case-{uuid.uuid4().hex}")["QueueUrl"]
-    workflow = check(case.template, case.name).require()
+    workflow = check(case.template).require()
     definition = _with_short_backstops(compile_workflow(workflow, queue_url), case)
     machine = sfn.create_state_machine(
         name=f"case-{uuid.uuid4().hex}", definition=definition, roleArn=ROLE

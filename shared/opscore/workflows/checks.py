@@ -16,8 +16,6 @@ from opscore.workflows.loader import load
 from opscore.workflows.nodes import Scalar, to_data
 from opscore.workflows.template import read_workflow
 
-__all__ = ["Checked", "Finding", "check"]
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -27,7 +25,6 @@ class Checked:
     there was nothing to read.
     """
 
-    name: str
     workflow: Workflow | None = None
     template: dict[str, Any] | None = None
     errors: list[Finding] = field(default_factory=list)
@@ -40,21 +37,20 @@ class Checked:
         return self.workflow
 
 
-def check(source: str | bytes | Mapping[str, Any], name: str = "<template>") -> Checked:
+def check(source: str | bytes | Mapping[str, Any]) -> Checked:
     """Read and check a template: YAML or JSON text, or data that was JSON. Never raises."""
     report = Report()
     node = load(source, report)
     if node is None and not report.errors:
         node = Scalar(None, "")
     if node is None:
-        return Checked(name, errors=report.errors)
+        return Checked(errors=report.errors)
     workflow = attempt(Field(node, "", report), read_workflow, None)
     if workflow is not None:
         check_flow(workflow, report)
         check_limits(workflow, report)
     data = to_data(node)
     return Checked(
-        name=name,
         workflow=None if report.errors else workflow,
         template=data if isinstance(data, dict) else None,
         errors=sorted(report.errors, key=_order),

@@ -88,12 +88,6 @@ class Finding:
     column: int | None = None
     path: str = ""
 
-    def render(self, name: str) -> str:
-        """One line for people: `incident.yaml:14:5 OC012 message; hint`."""
-        where = f"{self.line}:{self.column}" if self.line else self.path
-        text = f"{self.message}; {self.hint}" if self.hint else self.message
-        return f"{name}:{where} {self.code} {text}" if where else f"{name} {self.code} {text}"
-
     def as_dict(self) -> dict[str, Any]:
         """The finding as the API shows it."""
         return {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from opscore.models.limits import Id
+from opscore.models.limits import Id, is_error_code
 from opscore.workflows.durations import MAX_SECONDS
 from opscore.workflows.fields import (
     Field,
@@ -70,7 +69,6 @@ _STATES_ERRORS = {
     "States.TaskFailed": ALL_ERRORS,
 }
 _ids: TypeAdapter[str] = TypeAdapter(Id)
-_ERROR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +297,7 @@ def _read_error(field: Field) -> str:
         known = _STATES_ERRORS.get(text)
         hint = f"write {known}" if known else "use Ops-Core's own names"
         field.fail(Code.FOREIGN_ERROR, f"'{short(text)}' is Step Functions' own", hint)
-    if not _ERROR_NAME.fullmatch(text):
+    if not is_error_code(text):
         field.fail(
             Code.BAD_VALUE,
             f"'{short(text)}' is no error name",

@@ -22,7 +22,7 @@ def definitions() -> dict[str, dict[str, Any]]:
     """Every definition of the tests by the name of its template."""
     templates = pairs.golden_templates() | {case.name: case.template for case in CASES}
     return {
-        name: json.loads(compile_workflow(check(source, name).require(), pairs.QUEUE_URL))
+        name: json.loads(compile_workflow(check(source).require(), pairs.QUEUE_URL))
         for name, source in templates.items()
     }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from opscore.workflows.checks import check
 from opscore.workflows.compiler import compile_workflow
+from opscore.workflows.findings import Finding
 from opscore.workflows.shipped import shipped_ids, shipped_source
 
 HERE = Path(__file__).parent
@@ -33,15 +34,23 @@ def fault_templates() -> dict[str, bytes]:
 
 def definition(name: str) -> str:
     """What a golden template compiles to, laid out for reading."""
-    compiled = compile_workflow(check(golden_templates()[name], name).require(), QUEUE_URL)
+    compiled = compile_workflow(check(golden_templates()[name]).require(), QUEUE_URL)
     return json.dumps(json.loads(compiled), indent=2, ensure_ascii=False) + "\n"
 
 
 def messages(name: str) -> str:
     """What the checks say of a faulty template, errors first."""
-    checked = check(fault_templates()[name], name)
-    warnings = [f"warning: {finding.render(name)}" for finding in checked.warnings]
-    return "".join(f"{line}\n" for line in [f.render(name) for f in checked.errors] + warnings)
+    checked = check(fault_templates()[name])
+    errors = [line(finding, name) for finding in checked.errors]
+    warnings = [f"warning: {line(finding, name)}" for finding in checked.warnings]
+    return "".join(f"{text}\n" for text in errors + warnings)
+
+
+def line(finding: Finding, name: str) -> str:
+    """All of a finding in one line: `incident.yaml:14:5 OC012 message; hint`."""
+    where = f"{finding.line}:{finding.column}" if finding.line else finding.path
+    text = f"{finding.message}; {finding.hint}" if finding.hint else finding.message
+    return f"{name}:{where} {finding.code} {text}" if where else f"{name} {finding.code} {text}"
 
 
 def definition_path(name: str) -> Path:

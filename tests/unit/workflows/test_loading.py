@@ -115,7 +115,6 @@ def test_a_template_is_an_object(source: Any) -> None:
     [finding] = check(source).errors
 
     assert finding.code == "OC013"
-    assert finding.render("a.yaml").startswith("a.yaml")
 
 
 def test_data_that_is_not_json_is_refused() -> None:
@@ -129,7 +128,11 @@ def test_findings_on_data_tell_the_path() -> None:
 
     [finding] = check(source).errors
 
-    assert finding.render("body") == (
-        "body:tasks[0].retry[0].maxRetries OC014 maxRetries must be from 0 to 1000"
-    )
-    assert finding.as_dict()["line"] is None
+    assert finding.as_dict() == {
+        "code": "OC014",
+        "message": "maxRetries must be from 0 to 1000",
+        "hint": "",
+        "line": None,
+        "column": None,
+        "path": "tasks[0].retry[0].maxRetries",
+    }
