@@ -7,17 +7,13 @@ from typing import Final
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def moment(value: str | float | None) -> datetime | None:
-    """Read a time of the API: ISO 8601 text or epoch milliseconds; None when there is none."""
-    if value is None:
+def moment(value: str | None) -> datetime | None:
+    """Read a time of the API, ISO 8601; None when there is none, or none that can be read."""
+    try:
+        read = datetime.fromisoformat(value or "")
+    except ValueError:
         return None
-    if isinstance(value, str):
-        try:
-            read = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return read if read.tzinfo else read.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(value / 1000, UTC)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def duration(span: timedelta) -> str:
@@ -35,7 +31,7 @@ def duration(span: timedelta) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def ago(value: str | float | None, now: datetime) -> str:
+def ago(value: str | None, now: datetime) -> str:
     """How long a time lies back, in one unit; `-` when there is none."""
     then = moment(value)
     if then is None:
@@ -49,13 +45,13 @@ def ago(value: str | float | None, now: datetime) -> str:
     return f"{int(seconds)} s ago"
 
 
-def local(value: str | float | None) -> str:
+def local(value: str | None) -> str:
     """A time to the second in the reader's own time zone; `-` when there is none."""
     then = moment(value)
     return "-" if then is None else then.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def between(start: str | float | None, end: str | float | None, now: datetime) -> str:
+def between(start: str | None, end: str | None, now: datetime) -> str:
     """The time from one to the other, or to now while there is no end; `-` without a start."""
     begun = moment(start)
     return "-" if begun is None else duration((moment(end) or now) - begun)

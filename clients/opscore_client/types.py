@@ -1,4 +1,4 @@
-"""The API's JSON objects, field for field; times are ISO 8601 texts unless a field says otherwise.
+"""The API's JSON objects, field for field; times are ISO 8601 texts.
 
 Every object is the server's answer as it came, so nothing that a newer server adds is lost.
 """

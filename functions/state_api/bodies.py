@@ -66,10 +66,7 @@ def _microseconds(timestamp: str) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    try:
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except OverflowError:
-        return None
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return max((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, 1)
 
 

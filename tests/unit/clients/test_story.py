@@ -66,13 +66,6 @@ def test_a_session_that_failed_says_why() -> None:
     assert told(failed)[-1] == (4.0, "session failed after 4.0 s: AgentError: the disk is full")
 
 
-def test_times_may_be_epoch_milliseconds() -> None:
-    start = int(START.timestamp() * 1000)
-    session = a_session("s-1", "w", startTime=start, endTime=start + 2500, status="completed")
-
-    assert told(session)[-1] == (2.5, "session completed after 2.5 s")
-
-
 def test_what_agents_send_cannot_steer_the_terminal() -> None:
     evil = an_attempt("t1", "a\x1b[2J", 1, 2, {"code": "X", "message": "one\ntwo\x1b]0;x\x07"})
     session = a_session("s-1", "w", tasks=[a_task("step", [evil], "failed")])

@@ -35,10 +35,10 @@ def test_durations_have_two_units_at_the_most(seconds: float, text: str) -> None
         ("2026-11-22T11:30:00", "30 min ago"),
         ("2026-11-22T12:00:00+05:00", "5 h ago"),
         ("2026-11-20T11:00:00Z", "2 d ago"),
-        (1795348800000 - 3000, "3 s ago"),
+        ("2026-11-22T11:59:57Z", "3 s ago"),
     ],
 )
-def test_times_are_told_from_now(then: str | int | None, text: str) -> None:
+def test_times_are_told_from_now(then: str | None, text: str) -> None:
     assert ago(then, NOW) == text
 
 
