@@ -82,7 +82,7 @@ class ForwardingHandler(JsonHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
         """Say nothing: the API has its own log."""
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = forward  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = forward  # noqa: N815  the base's names
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the local HTTP servers share: JSON in, JSON out, on threads, on loopback only."""
+"""What the local HTTP servers share: JSON in, JSON out, on threads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JsonHandler(BaseHTTPRequestHandler):
 
 
 class LocalServer(ThreadingHTTPServer):
-    """A server on loopback whose connections do not keep it from ending."""
+    """A server whose connections do not keep it from ending."""
 
     daemon_threads = True
     request_queue_size = 128

@@ -71,8 +71,8 @@ def routes_of(body: JsonObject) -> Iterator[Route]:
             )
 
 
-def make_routes(api_id: str, template: JsonObject, names: Names, gateway: Any) -> int:
-    """Give a deployed HTTP API the routes of its template; how many there are.
+def make_routes(api_id: str, template: JsonObject, names: Names, gateway: Any) -> None:
+    """Give a deployed HTTP API the routes of its template.
 
     `gateway` is a boto3 client of apigatewayv2. What the API had before is replaced.
     """
@@ -85,8 +85,7 @@ def make_routes(api_id: str, template: JsonObject, names: Names, gateway: Any) -
         for name, scheme in schemes.items()
     }
     integrations: dict[str, str] = {}
-    routes = list(routes_of(body))
-    for route in routes:
+    for route in routes_of(body):
         if route.function_uri not in integrations:
             integrations[route.function_uri] = gateway.create_integration(
                 ApiId=api_id,
@@ -105,7 +104,6 @@ def make_routes(api_id: str, template: JsonObject, names: Names, gateway: Any) -
             Target=f"integrations/{integrations[route.function_uri]}",
             **authorization,
         )
-    return len(routes)
 
 
 def _make_authorizer(api_id: str, name: str, stated: JsonObject, gateway: Any) -> str:

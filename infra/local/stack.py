@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -237,14 +236,11 @@ class LocalStack:
             self.agent_id(behaviour)
 
     def _public_port(self) -> int:
-        port = self.settings.port or free_port()
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                message = f"port {port} is taken: choose another one, as in `make up PORT=8090`"
-                raise LocalStackError(message) from None
+        wanted = self.settings.port
+        port = free_port(wanted)
+        if wanted not in (0, port):
+            message = f"port {wanted} is taken: choose another one, as in `make up PORT=8090`"
+            raise LocalStackError(message)
         return port
 
     def _parameters(self, addresses: Addresses) -> dict[str, str]:

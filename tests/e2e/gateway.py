@@ -6,18 +6,15 @@ import hashlib
 import hmac
 import json
 import queue
-import re
 import threading
 import time
 from typing import Any
 from urllib.parse import unquote
 
-from infra.local.agentkit import WEBHOOK_PATH
+from infra.local.agentkit import RUN_PATH, WEBHOOK_PATH
 from infra.local.json_server import JsonHandler, LocalServer
 from tests.e2e.api import JsonObject
 from tests.e2e.waiting import eventually
-
-RUN_PATH = re.compile(r"/v1/agents/([^/]+)/run")
 
 
 class Gateway(LocalServer):

@@ -55,7 +55,7 @@ class RecordingHandler(JsonHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
         pass
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = keep  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = keep  # noqa: N815  the base's names
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from moto import mock_aws
 from opscore import bootstrap, observability, settings
 from opscore.aws import clients
 from opscore.observability import Handler
+from tests.support.events import ACCOUNT, REGION
 from tests.support.interpreters.moto_fixes import mended_moto
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-REGION = "us-east-1"
-ACCOUNT = "123456789012"
 WEBHOOK_SECRET = "test-webhook-secret"
 AGENTKIT_URL = "http://agentkit.test/v1"
 

@@ -51,11 +51,10 @@ def archives_are_unpacked_once() -> None:
             Path(str(self.filename)).unlink()
 
     class CachingZipFile:
-        """The module's own name for zipfile, with nothing else changed."""
+        """What the module uses of zipfile; the last is a name that zipfile does not have."""
 
         ZipFile = CachedZipFile
         BadZipFile = zipfile.BadZipFile
-        LargeZipFile = zipfile.LargeZipFile
         LargeFileError = zipfile.LargeZipFile
 
     lambda_runtime.zipfile = CachingZipFile
