@@ -24,7 +24,7 @@ from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks, Work
 from opscore.records.waiting import session_list
 from opscore.services.candidates import Candidates
-from opscore.services.handover import Handed, Handover
+from opscore.services.handover import Handed, Handover, sending_until
 from opscore.services.outcomes import TRIES, Outcomes
 from opscore.services.parking import Parking, is_paused, may_run
 from opscore.services.wakeups import Wakeups
@@ -196,7 +196,7 @@ class Dispatcher:
         until = attempt.sending_until or 0
         if until > now:
             raise NotNow((until - now) // 1000 + 1, "another worker is sending it")
-        until = now + round(envelope.limit_seconds * 1000)
+        until = sending_until(now, envelope.limit_seconds)
         again = attempt.replace(sending_until=until, due_at=until)
         self._store.write(self._tasks.put(again))
         again = again.replace(rev=attempt.rev + 1)

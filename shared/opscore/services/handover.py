@@ -44,6 +44,11 @@ DEADLINE_GRACE_SECONDS = 1
 """A deadline's message comes this much after it, so that it never comes before."""
 
 
+def sending_until(now: int, limit_seconds: float) -> int:
+    """Until when (ms) a worker that sends now is left alone."""
+    return now + round(limit_seconds * 1000) + SENDING_SLACK_MS
+
+
 class Handed(Enum):
     """What became of one hand-over."""
 
@@ -94,7 +99,7 @@ class Handover:
         self._transports(agent.transport)
         now = self._clock()
         fence = attempt.fence + 1
-        until = now + round(limit_seconds * 1000) + SENDING_SLACK_MS
+        until = sending_until(now, limit_seconds)
         sending = attempt.replace(
             status=AttemptStatus.SENDING,
             fence=fence,

@@ -98,15 +98,16 @@ def test_a_message_of_an_attempt_that_nobody_knows_is_done_with(fleet: Fleet) ->
 # ---- another worker
 
 
+class Died(Exception):
+    pass
+
+
+def die(*_: object) -> None:
+    raise Died
+
+
 def a_sending_attempt(fleet: Fleet) -> str:
     """An attempt whose worker died in the middle of its request."""
-
-    class Died(Exception):
-        pass
-
-    def die(*_: object) -> None:
-        raise Died
-
     fleet.agent("a")
     message = fleet.message("token")
     fleet.transport.meanwhile = die
@@ -135,6 +136,19 @@ def test_once_that_workers_time_is_over_the_same_hand_over_is_made_again(fleet: 
 
     assert fleet.transport.delivered == [("a", f"{attempt_id}.1")]
     assert fleet.attempt(fleet.message("token")).status is AttemptStatus.SENT
+
+
+def test_the_worker_that_makes_it_again_has_as_much_time_as_the_first(fleet: Fleet) -> None:
+    a_sending_attempt(fleet)
+    fleet.clock.forward(16)
+    fleet.transport.meanwhile = die
+    with pytest.raises(Died):
+        fleet.dispatch(fleet.message("token"))
+
+    with pytest.raises(NotNow) as refusal:
+        fleet.dispatch(fleet.message("token"))
+
+    assert refusal.value.seconds == 16
 
 
 def test_the_task_of_a_dead_worker_is_lost_if_its_agent_is_gone_meanwhile(fleet: Fleet) -> None:
