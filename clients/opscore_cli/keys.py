@@ -37,9 +37,14 @@ class NewKey:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+def random_text() -> str:
+    """The text of a key of 256 random bits."""
+    return f"opscore_{secrets.token_urlsafe(32)}"
+
+
 def make(scope: Scope, name: str, created: datetime, expires: datetime | None) -> NewKey:
-    """A key of 256 random bits."""
-    return NewKey(f"opscore_{secrets.token_urlsafe(32)}", scope, name, created, expires)
+    """A key that nobody has had."""
+    return NewKey(random_text(), scope, name, created, expires)
 
 
 def table_of_stack(stack: str) -> str:

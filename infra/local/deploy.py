@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,7 @@ from infra.local import tools
 from infra.local.errors import LocalStackError
 from infra.local.routes import Names, make_routes
 from infra.local.settings import ARTIFACTS_BUCKET, REGION, ROOT, STACK_NAME
-
-KEY_HASH_PREFIX = "key#"
+from opscore_cli.keys import NewKey, item
 
 
 @dataclass(frozen=True)
@@ -127,15 +125,7 @@ def store_webhook_secret(cloud: Cloud, secret: str) -> None:
     )
 
 
-def store_key(cloud: Cloud, key_hash: str, scope: str, name: str) -> None:
-    """Let an API key in; only its hash is known here."""
-    cloud.client("dynamodb").put_item(
-        TableName=cloud.outputs()["KeysTableName"],
-        Item={
-            "pk": {"S": f"{KEY_HASH_PREFIX}{key_hash}"},
-            "sk": {"S": "key"},
-            "scope": {"S": scope},
-            "name": {"S": name},
-            "createdAt": {"N": str(int(time.time() * 1000))},
-        },
-    )
+def store_key(cloud: Cloud, key: NewKey) -> None:
+    """Let an API key in; only its hash is stored."""
+    table = cloud.outputs()["KeysTableName"]
+    cloud.client("dynamodb").put_item(TableName=table, Item=item(key))

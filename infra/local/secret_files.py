@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from pathlib import Path
-
-KEY_PREFIX = "opscore_"
 
 
 def keep(path: Path, fresh: str) -> str:
@@ -20,16 +17,6 @@ def keep(path: Path, fresh: str) -> str:
     return path.read_text().strip()
 
 
-def new_key() -> str:
-    """A random API key."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
-
-
 def new_secret() -> str:
     """A random webhook secret."""
     return secrets.token_hex(32)
-
-
-def key_hash(key: str) -> str:
-    """What is stored of an API key."""
-    return hashlib.sha256(key.encode()).hexdigest()

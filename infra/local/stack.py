@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import requests
 from infra.local import build, deploy, tools
 from infra.local.errors import LocalStackError
 from infra.local.processes import Processes
-from infra.local.secret_files import keep, key_hash, new_key, new_secret
+from infra.local.secret_files import keep, new_secret
 from infra.local.settings import (
     ACCOUNT,
     ARCHITECTURE,
@@ -30,6 +31,7 @@ from infra.local.settings import (
     LocalSettings,
     free_port,
 )
+from opscore_cli.keys import NewKey, Scope, random_text
 
 EMULATOR, FORWARDER, AGENTKIT = "emulator", "forwarder", "agentkit"
 AGENT_PREFIX = "agent-"
@@ -69,12 +71,12 @@ class LocalStack:
     @property
     def operator_key(self) -> str:
         """The API key with every right."""
-        return keep(self.settings.directory / OPERATOR_KEY, new_key())
+        return keep(self.settings.directory / OPERATOR_KEY, random_text())
 
     @property
     def agent_key(self) -> str:
         """The API key that the example agents report with."""
-        return keep(self.settings.directory / AGENT_KEY, new_key())
+        return keep(self.settings.directory / AGENT_KEY, random_text())
 
     @property
     def webhook_secret(self) -> str:
@@ -209,7 +211,7 @@ class LocalStack:
         addresses = Addresses(
             f"http://127.0.0.1:{port}", agentkit_url, f"http://127.0.0.1:{aws_port}"
         )
-        keys = {"admin": self.operator_key, "agent": self.agent_key}
+        keys: dict[Scope, str] = {"admin": self.operator_key, "agent": self.agent_key}
         secret = self.webhook_secret
 
         self._say("starting the local AWS and building")
@@ -222,7 +224,7 @@ class LocalStack:
         deploy.deploy(cloud, template, self._parameters(addresses), self.settings.directory)
         deploy.store_webhook_secret(cloud, secret)
         for scope, key in keys.items():
-            deploy.store_key(cloud, key_hash(key), scope, f"local-{scope}")
+            deploy.store_key(cloud, NewKey(key, scope, f"local-{scope}", datetime.now(UTC), None))
 
         self._start_forwarder(port, addresses, cloud.outputs()["ApiId"])
         self._describe(addresses)

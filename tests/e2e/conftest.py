@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from infra.local import deploy
-from infra.local.secret_files import key_hash, new_key
 from infra.local.settings import ROOT, LocalSettings
 from infra.local.stack import AGENTKIT, LocalStack
+from opscore_cli.keys import make
 from tests.e2e.agents import Fleet
 from tests.e2e.api import Api, step, workflow
 from tests.e2e.gateway import Gateway, Webhook
@@ -113,9 +114,9 @@ def base_url(stack: LocalStack) -> str:
 @pytest.fixture(scope="session")
 def keys(stack: LocalStack) -> dict[str, str]:
     """An API key for each scope."""
-    operator = new_key()
-    deploy.store_key(stack.cloud, key_hash(operator), "operator", "e2e-operator")
-    return {"agent": stack.agent_key, "operator": operator, "admin": stack.operator_key}
+    operator = make("operator", "e2e-operator", datetime.now(UTC), None)
+    deploy.store_key(stack.cloud, operator)
+    return {"agent": stack.agent_key, "operator": operator.text, "admin": stack.operator_key}
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from infra.local.deploy import store_key
-from infra.local.secret_files import key_hash, new_key
+from opscore_cli.keys import make
 from tests.e2e.agents import Fleet
 from tests.e2e.api import Api, step, workflow
 
@@ -119,16 +121,18 @@ def test_agent_key_can_neither_start_sessions_nor_register_agents(
 @pytest.fixture
 def odd_keys(stack: Any, aws: Any) -> dict[str, str]:
     """Keys on record that open nothing: an unknown scope, and one whose time is over."""
-    unknown, expired = new_key(), new_key()
-    store_key(stack.cloud, key_hash(unknown), "superuser", "unknown scope")
-    store_key(stack.cloud, key_hash(expired), "admin", "expired")
+    now = datetime.now(UTC)
+    unknown = make("superuser", "unknown scope", now, None)  # type: ignore[arg-type]  # as it says
+    expired = make("admin", "expired", now, None)
+    store_key(stack.cloud, unknown)
+    store_key(stack.cloud, expired)
     aws.dynamodb.update_item(
         TableName=aws.outputs["KeysTableName"],
-        Key={"pk": {"S": f"key#{key_hash(expired)}"}, "sk": {"S": "key"}},
+        Key={"pk": {"S": f"key#{expired.digest}"}, "sk": {"S": "key"}},
         UpdateExpression="SET expiresAt = :then",
         ExpressionAttributeValues={":then": {"N": str(int(time.time()) - 1)}},
     )
-    return {"unknown": unknown, "expired": expired}
+    return {"unknown": unknown.text, "expired": expired.text}
 
 
 @pytest.mark.parametrize("which", ["unknown", "expired"])
@@ -145,5 +149,5 @@ def test_only_a_hash_of_a_key_is_stored(aws: Any, keys: dict[str, str]) -> None:
     pages = aws.dynamodb.get_paginator("scan").paginate(TableName=aws.outputs["KeysTableName"])
     stored = repr([item for page in pages for item in page["Items"]])
 
-    assert key_hash(keys["operator"]) in stored
+    assert hashlib.sha256(keys["operator"].encode()).hexdigest() in stored
     assert not [key for key in keys.values() if key in stored]
