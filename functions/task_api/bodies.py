@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from opscore.models.base import Model
 from opscore.models.limits import Capability, ErrorCode, Id, Label
 from opscore.models.outcome import TaskError
+from opscore.workflows.shipped import DEFAULT_MAX_RETRIES
 
 Duration = Annotated[int, Field(ge=1, le=30 * 86_400)]
 
@@ -24,7 +25,7 @@ class TaskBody(Model):
     wait_timeout: Duration | None = None
     heartbeat: Duration | None = None
     priority: Annotated[int, Field(ge=0, le=9)] | None = None
-    max_retries: Annotated[int, Field(ge=0, le=20)] = 3
+    max_retries: Annotated[int, Field(ge=0, le=20)] = DEFAULT_MAX_RETRIES
 
     @model_validator(mode="after")
     def _one_route(self) -> Self:

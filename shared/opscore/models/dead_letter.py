@@ -16,4 +16,3 @@ class DeadLetter(Model):
     task_id: str | None = None
     attempt_id: str | None = None
     agent_id: str | None = None
-    rev: int = 0
