@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Record each message; one that can't be recorded comes back."""
 
     def take(record: SQSRecord) -> None:
-        unbind("session_id", "task_id", "agent_id")
+        unbind()
         received = int(record.attributes.approximate_receive_count)
         try:
             new = bootstrap.dead_letters().record(record.message_id, record.body, received)

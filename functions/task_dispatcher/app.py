@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
     def take(record: SQSRecord) -> None:
         nonlocal left
-        unbind("session_id", "task_id", "agent_id", "step")
+        unbind()
         received = int(record.attributes.approximate_receive_count)
         with bootstrap.redelivery().of(record.receipt_handle, received):
             remaining, waiting = context.get_remaining_time_in_millis(), left

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Handler = Callable[[dict[str, Any], Any], Any]
 
 NAMESPACE = "OpsCore"
+RECORD_IDS = ("session_id", "task_id", "agent_id", "step")
 
 
 @cache
@@ -52,9 +53,9 @@ def bind(**ids: str | None) -> None:
     logger().append_keys(**{name: value for name, value in ids.items() if value is not None})
 
 
-def unbind(*names: str) -> None:
-    """Take ids off again, between the records of a batch."""
-    logger().remove_keys(list(names))
+def unbind() -> None:
+    """Take the ids of one record off again, before the next of its batch."""
+    logger().remove_keys(list(RECORD_IDS))
 
 
 def note(message: str, **fields: Any) -> None:

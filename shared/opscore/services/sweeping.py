@@ -68,7 +68,7 @@ class Sweeper:
                     warn("left for the next sweep", kind=kind, error=type(error).__name__)
                     seen["failed"] += 1
                 finally:
-                    unbind("session_id", "task_id", "agent_id")
+                    unbind()
                 seen[kind] += 1
         return seen
 
