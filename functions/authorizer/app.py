@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opscore import bootstrap
+from opscore.bootstrap import api_keys
 from opscore.observability import bind, instrumented, note
 from opscore.scopes import allows
 
@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], _: Any) -> dict[str, Any]:
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     header = headers.get("authorization", "")
     key = header[len(SCHEME) :].strip() if header.lower().startswith(SCHEME) else ""
-    found = bootstrap.api_keys().find(key) if key else None
+    found = api_keys().find(key) if key else None
     allowed = found is not None and allows(found.scope, event.get("routeKey", ""))
     bind(key_id=found.key_id if found else None)
     note("authorized" if allowed else "refused", route=event.get("routeKey"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opscore import bootstrap
+from opscore.bootstrap import services
 from opscore.observability import bind, instrumented
 from opscore.ports import Execution
 
@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], _: Any) -> None:
     detail = event["detail"]
     session_id = str(detail["name"])
     bind(session_id=session_id)
-    bootstrap.recording().event(
+    services().recording.event(
         session_id,
         Execution(detail["status"], detail.get("output"), detail.get("error"), detail.get("cause")),
     )

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from opscore import bootstrap
+from opscore.bootstrap import services
 from opscore.observability import count, fault, instrumented, unbind
 
 
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         unbind()
         received = int(record.attributes.approximate_receive_count)
         try:
-            new = bootstrap.dead_letters().record(record.message_id, record.body, received)
+            new = services().dead_letters.record(record.message_id, record.body, received)
         except Exception as error:
             # The batch processor keeps what was raised to itself.
             fault("dead letter not recorded", error)

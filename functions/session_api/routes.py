@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.session_api.bodies import SessionQuery, TriggerBody, UpdateBody
-from opscore import bootstrap
+from opscore.bootstrap import services
 from opscore.http import views
 from opscore.http.app import Resolver
 from opscore.http.requests import body, bounded, idempotency_key, path_id, query
@@ -27,7 +27,7 @@ def add_routes(app: Resolver) -> None:
     @app.get("/v1/opscore/sessions")
     def sessions() -> Any:
         wanted = query(SessionQuery, app.current_event)
-        found = bootstrap.sessions().listed(
+        found = services().sessions.listed(
             status=wanted.status,
             workflow_id=wanted.workflow_id,
             limit=wanted.limit,
@@ -37,11 +37,11 @@ def add_routes(app: Resolver) -> None:
 
     @app.get("/v1/opscore/session/<session_id>")
     def read(**_: str) -> Any:
-        return answer(200, views.session_with_tasks(bootstrap.sessions().view(_session_id())))
+        return answer(200, views.session_with_tasks(services().sessions.view(_session_id())))
 
     @app.get("/v1/opscore/session/<session_id>/tasks")
     def tasks(**_: str) -> Any:
-        found = views.session_with_tasks(bootstrap.sessions().view(_session_id()))
+        found = views.session_with_tasks(services().sessions.view(_session_id()))
         return answer(200, {"items": found["tasks"], "nextCursor": None})
 
     @app.patch("/v1/opscore/session/<session_id>")
@@ -49,7 +49,7 @@ def add_routes(app: Resolver) -> None:
         session_id = _session_id()
         wanted = body(UpdateBody, app.current_event)
         bounded(wanted.metadata, "metadata")
-        session = bootstrap.sessions().update(
+        session = services().sessions.update(
             session_id, metadata=wanted.metadata, status=wanted.status
         )
         return answer(200, views.session(session))
@@ -68,7 +68,7 @@ def add_routes(app: Resolver) -> None:
 
     def _start(agent_id: str | None) -> Any:
         wanted = body(TriggerBody, app.current_event)
-        session = bootstrap.sessions().start(
+        session = services().sessions.start(
             StartRequest(
                 workflow_id=wanted.workflow_definition_id,
                 definition=wanted.workflow_definition,
@@ -80,7 +80,7 @@ def add_routes(app: Resolver) -> None:
         return answer(202, views.triggered(session))
 
     def _move(status: SessionStatus) -> Any:
-        session = bootstrap.sessions().update(_session_id(), status=status)
+        session = services().sessions.update(_session_id(), status=status)
         return answer(200, views.session(session))
 
     def _session_id() -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.state_api.bodies import AgentBody, AgentQuery, StateBody
-from opscore import bootstrap
+from opscore.bootstrap import now_ms, services, webhook
 from opscore.errors import AgentIdMismatch, AgentStateNotFound
 from opscore.http import views
 from opscore.http.app import Resolver
@@ -34,10 +34,10 @@ def add_routes(app: Resolver) -> None:
     def notify() -> Any:
         event = app.current_event
         raw, headers = raw_body(event), event.headers
-        bootstrap.webhook().verify(
+        webhook().verify(
             raw, headers.get("x-agentkit-timestamp"), headers.get("x-agentkit-signature")
         )
-        return answer(200, bootstrap.webhook().take(parsed(Event, parse_json(raw))))
+        return answer(200, webhook().take(parsed(Event, parse_json(raw))))
 
     @app.post("/v1/opscore/agent/<agent_id>/state")
     def report(**_: str) -> Any:
@@ -46,13 +46,13 @@ def add_routes(app: Resolver) -> None:
         if said.agent_id != agent_id:
             raise AgentIdMismatch("Agent ID in path does not match agent ID in payload")
         bounded(said.details, "details")
-        bootstrap.reports().take(agent_id, said.report(bootstrap.now_ms()))
+        services().reports.take(agent_id, said.report(now_ms()))
         return answer(202, {"status": "success", "message": "State update accepted"})
 
     @app.get("/v1/opscore/agent/<agent_id>/state")
     def state(**_: str) -> Any:
         agent_id = _agent_id()
-        agent = bootstrap.agents().find(agent_id)
+        agent = services().agents.find(agent_id)
         if agent is None:
             raise AgentStateNotFound(agent_id)
         return answer(200, views.agent_state(agent))
@@ -60,14 +60,14 @@ def add_routes(app: Resolver) -> None:
     @app.get("/v1/opscore/agent/<agent_id>/state/history")
     def history(**_: str) -> Any:
         page = query(Paging, app.current_event)
-        found = bootstrap.agents().history(_agent_id(), limit=page.limit, cursor=page.cursor)
+        found = services().agents.history(_agent_id(), limit=page.limit, cursor=page.cursor)
         return answer(200, views.listing(found, views.history_entry))
 
     @app.put("/v1/opscore/agent/<agent_id>")
     def register(**_: str) -> Any:
         agent_id = _agent_id()
         details = body(AgentBody, app.current_event)
-        agent = bootstrap.agents().register(
+        agent = services().agents.register(
             Registration(
                 agent_id=agent_id,
                 agent_name=details.agent_name or agent_id,
@@ -83,18 +83,18 @@ def add_routes(app: Resolver) -> None:
 
     @app.get("/v1/opscore/agent/<agent_id>")
     def read(**_: str) -> Any:
-        return answer(200, views.agent(bootstrap.agents().get(_agent_id())))
+        return answer(200, views.agent(services().agents.get(_agent_id())))
 
     @app.delete("/v1/opscore/agent/<agent_id>")
     def deregister(**_: str) -> Any:
         agent_id = _agent_id()
-        bootstrap.agents().deregister(agent_id)
+        services().agents.deregister(agent_id)
         return answer(200, {"status": "success", "message": f"Agent {agent_id} deregistered."})
 
     @app.get("/v1/opscore/agents")
     def agents() -> Any:
         wanted = query(AgentQuery, app.current_event)
-        found = bootstrap.agents().listed(
+        found = services().agents.listed(
             state=wanted.state,
             capability=wanted.capability,
             limit=wanted.limit,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.task_api.bodies import CompleteBody, FailBody, HeartbeatBody, TaskBody
-from opscore import bootstrap
+from opscore.bootstrap import services
 from opscore.http import views
 from opscore.http.app import Resolver
 from opscore.http.requests import (
@@ -28,44 +28,44 @@ def add_routes(app: Resolver) -> None:
     def start() -> Any:
         wanted = body(TaskBody, app.current_event)
         bounded(wanted.parameters, "parameters")
-        session = bootstrap.sessions().start_task(
+        session = services().sessions.start_task(
             wanted.payload(), wanted.max_retries, idempotency_key(app.current_event)
         )
         return answer(202, views.triggered(session))
 
     @app.get("/v1/opscore/task/<task_id>")
     def read(**_: str) -> Any:
-        return answer(200, views.attempt_with_task(bootstrap.own_word().read(_task_id())))
+        return answer(200, views.attempt_with_task(services().own_word.read(_task_id())))
 
     @app.post("/v1/opscore/task/<task_id>/complete")
     def complete(**_: str) -> Any:
         said = optional_body(CompleteBody, app.current_event)
         bounded(said.result, "result")
-        bootstrap.own_word().complete(_task_id(), said.agent_id, said.result)
+        services().own_word.complete(_task_id(), said.agent_id, said.result)
         return answer(200, SUCCESS | {"message": "Task completed"})
 
     @app.post("/v1/opscore/task/<task_id>/fail")
     def fail(**_: str) -> Any:
         said = optional_body(FailBody, app.current_event)
-        bootstrap.own_word().fail(_task_id(), said.agent_id, said.error_code, said.message)
+        services().own_word.fail(_task_id(), said.agent_id, said.error_code, said.message)
         return answer(200, SUCCESS | {"message": "Task failed"})
 
     @app.post("/v1/opscore/task/<task_id>/heartbeat")
     def heartbeat(**_: str) -> Any:
         said = optional_body(HeartbeatBody, app.current_event)
-        bootstrap.own_word().heartbeat(_task_id(), said.agent_id)
+        services().own_word.heartbeat(_task_id(), said.agent_id)
         return answer(200, SUCCESS | {"message": "Heartbeat noted"})
 
     @app.get("/v1/opscore/dead-letters")
     def dead_letters() -> Any:
         page = query(Paging, app.current_event)
-        found = bootstrap.dead_letters().listed(limit=page.limit, cursor=page.cursor)
+        found = services().dead_letters.listed(limit=page.limit, cursor=page.cursor)
         return answer(200, views.listing(found, views.dead_letter))
 
     @app.get("/v1/opscore/dead-letter/<dead_letter_id>")
     def dead_letter(**_: str) -> Any:
         found_id = path_id(app.current_event, "deadLetterId")
-        return answer(200, views.dead_letter_with_body(bootstrap.dead_letters().get(found_id)))
+        return answer(200, views.dead_letter_with_body(services().dead_letters.get(found_id)))
 
     def _task_id() -> str:
         task_id = path_id(app.current_event, "taskId")

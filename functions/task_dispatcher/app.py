@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from opscore import bootstrap
+from opscore.bootstrap import services
 from opscore.models.messages import messages
 from opscore.observability import instrumented, unbind
 from opscore.services.dispatch import Envelope
@@ -29,12 +29,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         nonlocal left
         unbind()
         received = int(record.attributes.approximate_receive_count)
-        with bootstrap.redelivery().of(record.receipt_handle, received):
+        with services().redelivery.of(record.receipt_handle, received):
             remaining, waiting = context.get_remaining_time_in_millis(), left
             left -= 1
             limit = time_for_one(remaining, waiting, settings().request_timeout_seconds)
             envelope = Envelope(int(record.attributes.sent_timestamp), limit)
-            bootstrap.dispatcher().take(messages.validate_json(record.body), envelope)
+            services().dispatcher.take(messages.validate_json(record.body), envelope)
 
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(event, take, processor, context)

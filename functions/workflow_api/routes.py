@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from opscore import bootstrap
+from opscore.bootstrap import services
 from opscore.http import views
 from opscore.http.app import Resolver
 from opscore.http.requests import Paging, path_id, query, raw_body
@@ -24,7 +24,7 @@ def add_routes(app: Resolver) -> None:
 
     @app.post("/v1/opscore/workflows/validate")
     def validate() -> Any:
-        checked = bootstrap.workflows().check(raw_body(app.current_event))
+        checked = services().workflows.check(raw_body(app.current_event))
         return answer(
             200,
             {
@@ -36,7 +36,7 @@ def add_routes(app: Resolver) -> None:
 
     @app.put("/v1/opscore/workflow/<workflow_id>")
     def put(**_: str) -> Any:
-        applied = bootstrap.workflows().apply(_workflow_id(), raw_body(app.current_event))
+        applied = services().workflows.apply(_workflow_id(), raw_body(app.current_event))
         shown = {
             **views.workflow(applied.version),
             "changed": applied.changed,
@@ -47,19 +47,19 @@ def add_routes(app: Resolver) -> None:
     @app.get("/v1/opscore/workflow/<workflow_id>")
     def read(**_: str) -> Any:
         wanted = query(VersionQuery, app.current_event)
-        version = bootstrap.workflows().get(_workflow_id(), wanted.version)
+        version = services().workflows.get(_workflow_id(), wanted.version)
         return answer(200, views.workflow_with_template(version))
 
     @app.get("/v1/opscore/workflow/<workflow_id>/versions")
     def versions(**_: str) -> Any:
         page = query(Paging, app.current_event)
-        found = bootstrap.workflows().versions(_workflow_id(), limit=page.limit, cursor=page.cursor)
+        found = services().workflows.versions(_workflow_id(), limit=page.limit, cursor=page.cursor)
         return answer(200, views.listing(found, views.workflow))
 
     @app.get("/v1/opscore/workflows")
     def workflows() -> Any:
         page = query(Paging, app.current_event)
-        found = bootstrap.workflows().listed(limit=page.limit, cursor=page.cursor)
+        found = services().workflows.listed(limit=page.limit, cursor=page.cursor)
         return answer(200, views.listing(found, views.workflow))
 
     def _workflow_id() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from opscore import bootstrap
+from opscore.bootstrap import ports
 from opscore.ports import Store
 from tests.support.aws import Deployment, deployed
 from tests.support.memory import MemoryStore
@@ -25,7 +25,7 @@ def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()
     request.getfixturevalue("deployment")
-    return bootstrap.store()
+    return ports().store
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from opscore import bootstrap
 from opscore.aws.stepfunctions import StateMachines, TaskTokens
+from opscore.bootstrap import ports
 from opscore.errors import SettingError
 from opscore.ports import Execution, Machines, Refused, TokenGone, Tokens
 from tests.support.aws import Deployment
@@ -26,7 +26,7 @@ def machines(request: pytest.FixtureRequest) -> Machines:
     if request.param == "memory":
         return MemoryMachines()
     request.getfixturevalue("deployment")
-    return bootstrap._machines()
+    return ports().machines
 
 
 # ---- machines
@@ -104,7 +104,7 @@ def test_a_function_that_may_not_make_machines_says_what_it_lacks(deployment: De
 def test_a_machine_is_named_and_logs_as_the_deployment_says(
     deployment: Deployment, name: str
 ) -> None:
-    arn = bootstrap._machines().create(name, WAITING)
+    arn = ports().machines.create(name, WAITING)
 
     found = deployment.stepfunctions.describe_state_machine(stateMachineArn=arn)
     prefix = deployment.template.environment("workflow_api")["MACHINE_PREFIX"]
@@ -148,10 +148,10 @@ def on_step_functions(deployment: Deployment, name: str) -> Waiting:
             }
         },
     }
-    arn = bootstrap._machines().create(name, json.dumps(definition))
+    arn = ports().machines.create(name, json.dumps(definition))
 
     def new() -> str:
-        bootstrap._machines().start(arn, name, "{}")
+        ports().machines.start(arn, name, "{}")
         for _ in range(200):
             found = deployment.sqs.receive_message(QueueUrl=url).get("Messages")
             if found:
@@ -162,7 +162,7 @@ def on_step_functions(deployment: Deployment, name: str) -> Waiting:
     def answered(token: str) -> tuple[str, str] | None:
         assert token
         for _ in range(200):
-            found = bootstrap._machines().describe(arn, name)
+            found = ports().machines.describe(arn, name)
             assert found is not None
             if found.status == "SUCCEEDED":
                 return "succeeded", json.dumps(json.loads(found.output or "null"))

@@ -1,4 +1,4 @@
-"""The services over fakes, wired as bootstrap wires them over AWS; and words to drive them."""
+"""The services over fakes, wired as they are everywhere; and words to drive them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,17 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
+from opscore.composition import Services
 from opscore.models.agent import Agent, Report
 from opscore.models.messages import Message, TaskMessage
 from opscore.models.session import Session, SessionStatus
 from opscore.models.task import Attempt, Task
-from opscore.ports import Machines, Store, Tokens
+from opscore.ports import Machines, Store, Tokens, Transport
 from opscore.records import keys
-from opscore.records.agents import Agents
 from opscore.records.codec import decode
-from opscore.records.dead_letters import DeadLetters
-from opscore.records.sessions import Sessions
-from opscore.records.tasks import Tasks
-from opscore.records.waiting import Waiting
-from opscore.records.workflows import Workflows
-from opscore.services.agents import AgentService, Registration
-from opscore.services.candidates import Candidates
-from opscore.services.dead_letters import DeadLetterService
-from opscore.services.dispatch import Dispatcher, Envelope, NotNow
-from opscore.services.handover import Handover
-from opscore.services.outcomes import Outcomes
-from opscore.services.own_word import OwnWord
-from opscore.services.parking import Parking
-from opscore.services.recording import Recording
-from opscore.services.reports import Reports
-from opscore.services.sessions import SessionService
-from opscore.services.sweeping import Sweeper
-from opscore.services.wakeups import Wakeups
-from opscore.services.workflows import WorkflowService
+from opscore.services.agents import Registration
+from opscore.services.dispatch import Envelope, NotNow
+from opscore.settings import Settings, TransportName
 from tests.support.memory import (
     ManualClock,
     MemoryMachines,
@@ -47,7 +31,7 @@ COOLDOWN_SECONDS = 5
 
 
 @dataclass
-class Fleet:
+class Fleet(Services):
     """A deployment in memory."""
 
     store: Store = field(default_factory=MemoryStore)
@@ -59,53 +43,17 @@ class Fleet:
     shards: int = 2
 
     def __post_init__(self) -> None:
-        store, clock, queue = self.store, self.clock, self.queue
-        self.agent_records = Agents(store, self.shards)
-        self.task_records = Tasks(store, 400)
-        self.session_records = Sessions(store, 400)
-        self.waiting = Waiting(store, self.shards)
-        self.letters = DeadLetters(store, 400)
-        versions = Workflows(store)
-        self.wakeups = Wakeups(self.waiting, queue, clock)
-        self.outcomes = Outcomes(
-            store, self.agent_records, self.task_records, self.waiting, self.tokens, self.wakeups,
-            clock, drain_ms=DRAIN_SECONDS * 1000,
-        )  # fmt: skip
-        self.agents = AgentService(
-            store, self.agent_records, self.task_records, self.outcomes, self.wakeups, clock,
-            cooldown_ms=COOLDOWN_SECONDS * 1000, history_days=30,
-        )  # fmt: skip
-        self.reports = Reports(
-            store, self.agent_records, self.task_records, self.outcomes, self.wakeups, clock,
-            cooldown_ms=COOLDOWN_SECONDS * 1000, history_days=30,
-        )  # fmt: skip
-        self.recording = Recording(
-            store, self.session_records, self.task_records, self.outcomes, self.machines, clock
+        super().__init__(self)
+        self.settings = Settings(
+            task_queue_url="queue-url",
+            capability_shards=self.shards,
+            drain_seconds=DRAIN_SECONDS,
+            error_cooldown_seconds=COOLDOWN_SECONDS,
         )
-        self.workflows = WorkflowService(store, versions, self.machines, "queue-url", clock)
-        self.sessions = SessionService(
-            store, self.session_records, self.task_records, self.workflows, versions,
-            self.machines, queue, self.recording, clock,
-        )  # fmt: skip
-        self.own_word = OwnWord(store, self.task_records, self.outcomes, clock)
-        self.dead_letters = DeadLetterService(
-            store, self.letters, self.task_records, self.outcomes, clock
-        )
-        candidates = Candidates(self.agent_records, self.waiting, clock)
-        handover = Handover(
-            store, self.agent_records, self.task_records, self.waiting, queue, self.outcomes,
-            self.wakeups, lambda _: self.transport, clock, drain_ms=DRAIN_SECONDS * 1000,
-        )  # fmt: skip
-        parking = Parking(store, self.task_records, self.waiting, clock)
-        self.dispatcher = Dispatcher(
-            store, self.agent_records, self.task_records, queue, candidates, parking, handover,
-            self.outcomes, self.wakeups, clock,
-        )  # fmt: skip
-        self.sweeper = Sweeper(
-            store, self.task_records, self.waiting, queue, self.dispatcher, self.outcomes,
-            self.recording, clock, shards=self.shards,
-        )  # fmt: skip
         self._numbers = itertools.count(1)
+
+    def transport_of(self, _: TransportName | None) -> Transport:
+        return self.transport
 
     # ---- words
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opscore import bootstrap
+from opscore.bootstrap import ports
 from opscore.models.limits import MAX_CAPABILITIES, MAX_PAYLOAD_BYTES
 from opscore.models.session import SessionStatus
 from opscore.models.task import AttemptStatus
@@ -19,7 +19,7 @@ from tests.support.memory import MemoryTokens
 def fleet(deployment: Deployment) -> Fleet:
     """The services over the tables of template.yaml."""
     assert deployment.items("AgentsTable") == []
-    return Fleet(store=bootstrap.store())
+    return Fleet(store=ports().store)
 
 
 def answers(fleet: Fleet) -> dict[str, tuple[str, str]]:

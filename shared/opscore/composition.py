@@ -1,0 +1,267 @@
+"""Who needs whom: every service over the ports, made once, at its first use.
+
+`bootstrap` brings the ports that reach AWS, tests bring fakes; the wiring is this. A service's
+imports come with it, so that a function pays for what it serves and nothing else.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from opscore.ports import Clock, Machines, Queue, Store, Tokens, Transport
+from opscore.records.agents import Agents
+from opscore.records.dead_letters import DeadLetters
+from opscore.records.sessions import Sessions
+from opscore.records.tasks import Tasks
+from opscore.records.waiting import Waiting
+from opscore.records.workflows import Workflows
+from opscore.settings import Settings, TransportName
+
+if TYPE_CHECKING:
+    from opscore.services.agents import AgentService
+    from opscore.services.dead_letters import DeadLetterService
+    from opscore.services.dispatch import Dispatcher
+    from opscore.services.handover import Handover
+    from opscore.services.outcomes import Outcomes
+    from opscore.services.own_word import OwnWord
+    from opscore.services.recording import Recording
+    from opscore.services.redelivery import Redelivery
+    from opscore.services.reports import Reports
+    from opscore.services.sessions import SessionService
+    from opscore.services.sweeping import Sweeper
+    from opscore.services.wakeups import Wakeups
+    from opscore.services.workflows import WorkflowService
+
+
+class Ports(Protocol):
+    """What the services need from outside."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def queue(self) -> Queue: ...
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+    @property
+    def machines(self) -> Machines: ...
+
+    def transport_of(self, name: TransportName | None) -> Transport:
+        """The transport of that name; the deployment's own for None."""
+        ...
+
+
+class Services:
+    """The services, and the records that they share."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    # ---- records
+
+    @cached_property
+    def agent_records(self) -> Agents:
+        return Agents(self._ports.store, self._ports.settings.capability_shards)
+
+    @cached_property
+    def task_records(self) -> Tasks:
+        return Tasks(self._ports.store, self._ports.settings.retention_days)
+
+    @cached_property
+    def session_records(self) -> Sessions:
+        return Sessions(self._ports.store, self._ports.settings.retention_days)
+
+    @cached_property
+    def workflow_records(self) -> Workflows:
+        return Workflows(self._ports.store)
+
+    @cached_property
+    def letters(self) -> DeadLetters:
+        return DeadLetters(self._ports.store, self._ports.settings.retention_days)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        return Waiting(self._ports.store, self._ports.settings.capability_shards)
+
+    # ---- agents
+
+    @cached_property
+    def wakeups(self) -> Wakeups:
+        from opscore.services.wakeups import Wakeups
+
+        return Wakeups(self.waiting, self._ports.queue, self._ports.clock)
+
+    @cached_property
+    def agents(self) -> AgentService:
+        from opscore.services.agents import AgentService
+
+        return AgentService(
+            self._ports.store,
+            self.agent_records,
+            self.task_records,
+            self.outcomes,
+            self.wakeups,
+            self._ports.clock,
+            cooldown_ms=self._ports.settings.error_cooldown_seconds * 1000,
+            history_days=self._ports.settings.history_days,
+        )
+
+    @cached_property
+    def reports(self) -> Reports:
+        from opscore.services.reports import Reports
+
+        return Reports(
+            self._ports.store,
+            self.agent_records,
+            self.task_records,
+            self.outcomes,
+            self.wakeups,
+            self._ports.clock,
+            cooldown_ms=self._ports.settings.error_cooldown_seconds * 1000,
+            history_days=self._ports.settings.history_days,
+        )
+
+    # ---- tasks
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        from opscore.services.outcomes import Outcomes
+
+        return Outcomes(
+            self._ports.store,
+            self.agent_records,
+            self.task_records,
+            self.waiting,
+            self._ports.tokens,
+            self.wakeups,
+            self._ports.clock,
+            drain_ms=self._ports.settings.drain_seconds * 1000,
+        )
+
+    @cached_property
+    def own_word(self) -> OwnWord:
+        from opscore.services.own_word import OwnWord
+
+        return OwnWord(self._ports.store, self.task_records, self.outcomes, self._ports.clock)
+
+    @cached_property
+    def handover(self) -> Handover:
+        from opscore.services.handover import Handover
+
+        return Handover(
+            self._ports.store,
+            self.agent_records,
+            self.task_records,
+            self.waiting,
+            self._ports.queue,
+            self.outcomes,
+            self.wakeups,
+            self._ports.transport_of,
+            self._ports.clock,
+            drain_ms=self._ports.settings.drain_seconds * 1000,
+        )
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        from opscore.services.candidates import Candidates
+        from opscore.services.dispatch import Dispatcher
+        from opscore.services.parking import Parking
+
+        return Dispatcher(
+            self._ports.store,
+            self.agent_records,
+            self.task_records,
+            self._ports.queue,
+            Candidates(self.agent_records, self.waiting, self._ports.clock),
+            Parking(self._ports.store, self.task_records, self.waiting, self._ports.clock),
+            self.handover,
+            self.outcomes,
+            self.wakeups,
+            self._ports.clock,
+        )
+
+    @cached_property
+    def redelivery(self) -> Redelivery:
+        from opscore.services.redelivery import Redelivery
+
+        return Redelivery(
+            self._ports.queue,
+            base_seconds=self._ports.settings.redelivery_base_seconds,
+            cap_seconds=self._ports.settings.redelivery_cap_seconds,
+        )
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterService:
+        from opscore.services.dead_letters import DeadLetterService
+
+        return DeadLetterService(
+            self._ports.store, self.letters, self.task_records, self.outcomes, self._ports.clock
+        )
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        from opscore.services.sweeping import Sweeper
+
+        return Sweeper(
+            self._ports.store,
+            self.task_records,
+            self.waiting,
+            self._ports.queue,
+            self.dispatcher,
+            self.outcomes,
+            self.recording,
+            self._ports.clock,
+            shards=self._ports.settings.capability_shards,
+        )
+
+    # ---- workflows and sessions
+
+    @cached_property
+    def workflows(self) -> WorkflowService:
+        from opscore.services.workflows import WorkflowService
+
+        return WorkflowService(
+            self._ports.store,
+            self.workflow_records,
+            self._ports.machines,
+            self._ports.settings.require("task_queue_url"),
+            self._ports.clock,
+        )
+
+    @cached_property
+    def recording(self) -> Recording:
+        from opscore.services.recording import Recording
+
+        return Recording(
+            self._ports.store,
+            self.session_records,
+            self.task_records,
+            self.outcomes,
+            self._ports.machines,
+            self._ports.clock,
+        )
+
+    @cached_property
+    def sessions(self) -> SessionService:
+        from opscore.services.sessions import SessionService
+
+        return SessionService(
+            self._ports.store,
+            self.session_records,
+            self.task_records,
+            self.workflows,
+            self.workflow_records,
+            self._ports.machines,
+            self._ports.queue,
+            self.recording,
+            self._ports.clock,
+        )
