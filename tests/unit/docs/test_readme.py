@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from opscore.scopes import required
+from opscore_cli.main import app
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "/v1/opscore"
@@ -90,6 +93,25 @@ def test_parameter_table_has_each_parameter_with_its_default() -> None:
     }
 
     assert table == defaults
+
+
+def commands(group: TyperGroup, path: str = "opscore") -> set[str]:
+    found: set[str] = set()
+    for name, command in group.commands.items():
+        full_name = f"{path} {name}"
+        found |= commands(command, full_name) if isinstance(command, TyperGroup) else {full_name}
+    return found
+
+
+def test_command_table_has_each_command() -> None:
+    table = rows("README.md", "## The `opscore` command")
+    command = get_command(app)
+
+    assert isinstance(command, TyperGroup)
+    named = {
+        name for row in table for name in re.findall(r"`(opscore [a-z-]+(?: [a-z]+)?)", row[0])
+    }
+    assert named == commands(command)
 
 
 def test_number_of_alarms() -> None:
