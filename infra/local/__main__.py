@@ -12,7 +12,7 @@ from types import FrameType
 
 from infra.local.errors import LocalStackError
 from infra.local.settings import LocalSettings
-from infra.local.stack import LocalStack
+from infra.local.stack import OPERATOR_KEY, WEBHOOK_SECRET, LocalStack
 
 
 def up(stack: LocalStack) -> None:
@@ -22,8 +22,8 @@ def up(stack: LocalStack) -> None:
     directory = stack.settings.directory
     print(f"up in {time.monotonic() - started:.0f} s")
     print(f"  base URL        {stack.addresses.base_url}")
-    print(f"  operator's key  {directory / 'operator.key'}")
-    print(f"  webhook secret  {directory / 'webhook.secret'}")
+    print(f"  operator's key  {directory / OPERATOR_KEY}")
+    print(f"  webhook secret  {directory / WEBHOOK_SECRET}")
     print(f"  AgentKit        {stack.addresses.agentkit_url}")
     print(f"  AWS endpoint    {stack.addresses.aws_endpoint}")
     print(f"  logs            {directory / 'logs'}")

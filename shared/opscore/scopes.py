@@ -31,8 +31,8 @@ _ADMIN_ROUTES = frozenset({"DELETE /v1/opscore/agent/{agentId}"})
 
 
 def required(route_key: str) -> Scope:
-    """The scope that a route (`METHOD /path/{parameter}`) asks for; an unknown one asks for most
-    of what there is, so that a new route is closed to agents until somebody opens it.
+    """The scope that a route (`METHOD /path/{parameter}`) asks for. One that is not listed asks for
+    the operator's, so that a new route is closed to agents until somebody opens it.
     """
     if route_key in _AGENT_ROUTES:
         return Scope.AGENT
