@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from opscore.errors import AgentNotFound, Contended, OutcomeDiffers, StaleFence
 from opscore.models.messages import TaskMessage
 from opscore.models.task import AttemptStatus
-from opscore.ports import Change, Item, Key, Page, Put, Scalar, Store, Table, Update
+from opscore.ports import Change, Item, Key, Page, Put, Store, Table, Update
 from opscore.services.dispatch import NotNow
 from opscore.services.sessions import StartRequest
 from tests.support.fleet import Fleet
@@ -43,22 +43,9 @@ class OneAtATime:
         with self._lock:
             return self._store.query(table, pk, **more)
 
-    def query_index(
-        self,
-        table: Table,
-        index: str,
-        partition: str,
-        *,
-        limit: int,
-        upto: int | None = None,
-        after: Mapping[str, Scalar] | None = None,
-        newest_first: bool = False,
-    ) -> Page:
+    def query_index(self, table: Table, index: str, partition: str, **more: Any) -> Page:
         with self._lock:
-            return self._store.query_index(
-                table, index, partition, limit=limit, upto=upto, after=after,
-                newest_first=newest_first,
-            )  # fmt: skip
+            return self._store.query_index(table, index, partition, **more)
 
     def write(self, *changes: Change) -> None:
         with self._lock:
