@@ -19,6 +19,18 @@ from infra.local.stack import LocalStack
 from tests.e2e.api import Api, JsonObject
 from tests.e2e.waiting import eventually
 
+RUN_FIELDS = {
+    "senderId",
+    "messageType",
+    "payload",
+    "timestamp",
+    "sessionContext",
+    "task_name",
+    "opscore_session_id",
+    "opscore_task_id",
+}
+"""What AgentKit passes on of a run, and so all that an agent gets."""
+
 
 def now() -> str:
     """The time as AgentKit's SDK writes it."""

@@ -7,20 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.agents import Fleet, fresh, now
+from tests.e2e.agents import RUN_FIELDS, Fleet, fresh, now
 from tests.e2e.api import Api, attempts, step, workflow
 from tests.e2e.gateway import Gateway, Webhook
-
-RUN_FIELDS = {
-    "senderId",
-    "messageType",
-    "payload",
-    "timestamp",
-    "sessionContext",
-    "task_name",
-    "opscore_session_id",
-    "opscore_task_id",
-}
 
 
 def known_to_agentkit(api: Api, webhook: Webhook, capability: str) -> str:

@@ -7,21 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.agents import Agent, Fleet, fresh
+from tests.e2e.agents import RUN_FIELDS, Agent, Fleet, fresh
 from tests.e2e.api import Api, JsonObject, attempts, step, workflow
 from tests.e2e.deployed import setting
 from tests.e2e.gateway import Webhook
-
-RUN_FIELDS = {
-    "senderId",
-    "messageType",
-    "payload",
-    "timestamp",
-    "sessionContext",
-    "task_name",
-    "opscore_session_id",
-    "opscore_task_id",
-}
 
 
 def joined(fleet: Fleet, capability: str) -> Agent:
