@@ -16,7 +16,8 @@ from opscore.ports import AgentDirectory, Change, Clock, ConditionFailed, Store
 from opscore.records.agents import Agents, HistoryEntry
 from opscore.records.paging import Listing
 from opscore.records.tasks import Tasks
-from opscore.services.outcomes import TRIES, Outcomes
+from opscore.services import TRIES
+from opscore.services.outcomes import Outcomes
 from opscore.services.wakeups import Wakeups
 from opscore.settings import TransportName
 

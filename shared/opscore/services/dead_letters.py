@@ -20,7 +20,8 @@ from opscore.records.codec import text
 from opscore.records.dead_letters import DeadLetters
 from opscore.records.paging import Listing
 from opscore.records.tasks import Tasks
-from opscore.services.outcomes import TRIES, Outcomes
+from opscore.services import TRIES
+from opscore.services.outcomes import Outcomes
 
 MAX_BODY = 64 * 1024
 

@@ -23,9 +23,10 @@ from opscore.ports import Clock, ConditionFailed, Queue, Store
 from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks, Work
 from opscore.records.waiting import session_list
+from opscore.services import TRIES
 from opscore.services.candidates import Candidates
 from opscore.services.handover import Handed, Handover, sending_until
-from opscore.services.outcomes import TRIES, Outcomes
+from opscore.services.outcomes import Outcomes
 from opscore.services.parking import Parking, is_paused, may_run
 from opscore.services.wakeups import Wakeups
 

@@ -26,7 +26,8 @@ from opscore.records.agents import Agents
 from opscore.records.keys import due
 from opscore.records.tasks import Tasks
 from opscore.records.waiting import Waiting
-from opscore.services.outcomes import TRIES, Outcomes
+from opscore.services import TRIES
+from opscore.services.outcomes import Outcomes
 from opscore.services.wakeups import Wakeups
 from opscore.settings import TransportName
 

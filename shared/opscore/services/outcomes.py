@@ -16,9 +16,9 @@ from opscore.records.agents import Agents
 from opscore.records.codec import text
 from opscore.records.tasks import Tasks
 from opscore.records.waiting import Waiting
+from opscore.services import TRIES
 from opscore.services.wakeups import Wakeups
 
-TRIES = 8
 RESEND_MS = 30_000
 """How long after its decision an outcome that has not been sent is sent again."""
 

@@ -16,7 +16,8 @@ from opscore.ports import Clock, ConditionFailed, Scalar, Store
 from opscore.records import keys
 from opscore.records.codec import decode
 from opscore.records.tasks import Tasks
-from opscore.services.outcomes import TRIES, Decided, Outcomes
+from opscore.services import TRIES
+from opscore.services.outcomes import Decided, Outcomes
 
 MAX_FENCE_DIGITS = 9
 """Far more hand-overs than an attempt can have, and far from what a number in DynamoDB can't be."""

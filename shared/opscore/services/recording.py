@@ -14,7 +14,8 @@ from opscore.observability import note, warn
 from opscore.ports import Clock, ConditionFailed, Execution, Machines, Refused, Store
 from opscore.records.sessions import Sessions
 from opscore.records.tasks import Tasks
-from opscore.services.outcomes import TRIES, Outcomes
+from opscore.services import TRIES
+from opscore.services.outcomes import Outcomes
 
 RUNNING_RECHECK_MS = 600_000
 """How often an open session's execution is looked at, in case its last event never came."""

@@ -14,7 +14,8 @@ from opscore.observability import bind, warn
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store
 from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks
-from opscore.services.outcomes import TRIES, Decided, Outcomes
+from opscore.services import TRIES
+from opscore.services.outcomes import Decided, Outcomes
 from opscore.services.wakeups import Wakeups
 
 

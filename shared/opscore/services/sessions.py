@@ -41,7 +41,7 @@ from opscore.records.paging import Listing
 from opscore.records.sessions import Sessions
 from opscore.records.tasks import Tasks
 from opscore.records.workflows import Workflows
-from opscore.services.outcomes import TRIES
+from opscore.services import TRIES
 from opscore.services.recording import Recording
 from opscore.services.workflows import WorkflowService
 

@@ -12,7 +12,7 @@ from opscore.ports import Clock, ConditionFailed, Machines, Refused, Store
 from opscore.records.codec import text
 from opscore.records.paging import Listing
 from opscore.records.workflows import Workflows
-from opscore.services.outcomes import TRIES
+from opscore.services import TRIES
 
 if TYPE_CHECKING:
     from opscore.workflows.checks import Checked
