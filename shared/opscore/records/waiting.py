@@ -171,6 +171,14 @@ def session_list(session_id: str) -> str:
     return SESSION_LIST + session_id
 
 
+def capability_of(list_name: str) -> str | None:
+    """The capability whose list it is; None for an agent's or a session's. A capability may begin
+    with anything, but only its lists end in `#` and a shard.
+    """
+    capability, mark, _ = list_name.rpartition("#")
+    return capability if mark else None
+
+
 def waiting_key(attempt: Attempt) -> str:
     """Where an attempt stands in its list: priority and age as one time, in ms. The revision makes
     each parking's key its own, so that a stale entry can be deleted without a look at the next.

@@ -16,7 +16,7 @@ from opscore.observability import bind, unbind, warn
 from opscore.ports import Clock, ConditionFailed, Key, Queue, Store, Table
 from opscore.records import keys
 from opscore.records.tasks import Tasks
-from opscore.records.waiting import AGENT_LIST, SESSION_LIST, Waiting
+from opscore.records.waiting import AGENT_LIST, SESSION_LIST, Waiting, capability_of
 from opscore.services.dispatch import Dispatcher, NotNow
 from opscore.services.outcomes import Decided, Outcomes
 from opscore.services.recording import Recording
@@ -141,16 +141,16 @@ class Sweeper:
             self._store.write(self._waiting.lowered(flag))
             return
         self._store.write(self._waiting.rearmed(flag, self._clock()))
-        if list_name.startswith(SESSION_LIST):
+        if capability_of(list_name) is None and list_name.startswith(SESSION_LIST):
             self._queue.send(ResumeMessage(session_id=list_name.removeprefix(SESSION_LIST)))
             return
         for agent_id in self._who_could(list_name):
             self._queue.send(WakeMessage(agent_id=agent_id, lists=(list_name,)))
 
     def _who_could(self, list_name: str) -> list[str]:
-        if list_name.startswith(AGENT_LIST):
+        capability = capability_of(list_name)
+        if capability is None:
             return [list_name.removeprefix(AGENT_LIST)]
-        capability = list_name.rsplit("#", 1)[0]
         return [
             agent_id
             for shard in range(self._shards)

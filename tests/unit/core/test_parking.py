@@ -369,6 +369,26 @@ def test_a_task_for_a_named_agent_whose_wake_up_got_lost_is_taken_too(fleet: Fle
     assert sent(fleet, message)
 
 
+@pytest.mark.parametrize("capability", ["=work", "@work"])
+def test_a_capability_may_begin_like_the_name_of_another_kind_of_list(
+    fleet: Fleet, capability: str
+) -> None:
+    message = parked(fleet, agent_capability=capability)
+    waits_until = fleet.attempt(message).wait_deadline
+
+    fleet.clock.forward(RECHECK_MS / 1000)
+    fleet.sweeper.sweep()
+    fleet.settle()
+    assert fleet.attempt(message).wait_deadline == waits_until
+
+    fleet.agent("a", capability)
+    fleet.queue.take()
+    fleet.clock.forward(RECHECK_MS / 1000)
+    fleet.sweeper.sweep()
+    fleet.settle()
+    assert sent(fleet, message)
+
+
 def test_the_sweeper_lowers_the_flag_of_an_empty_list(fleet: Fleet) -> None:
     message = parked(fleet)
     fleet.outcomes.supersede(fleet.attempt(message))
