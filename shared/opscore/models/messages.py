@@ -66,10 +66,11 @@ class WakeMessage(Model):
 
 
 class ReconsiderMessage(Model):
-    """An agent's cool-down is over: look whether it can take work."""
+    """An agent's cool-down is over at that time (ms): look whether it can take work."""
 
     kind: Literal["reconsider"] = "reconsider"
     agent_id: str
+    at: int = 0
 
 
 class ResumeMessage(Model):

@@ -92,6 +92,8 @@ class Dispatcher:
                 self.deadline(attempt_id, fence)
             case WakeMessage(agent_id=agent_id, lists=lists):
                 self._wake(agent_id, lists, envelope)
+            case ReconsiderMessage(agent_id=agent_id, at=at) if at > self._clock():
+                self._wakeups.later(agent_id, at)  # longer than the queue delays a message
             case ReconsiderMessage(agent_id=agent_id):
                 self.reconsider(agent_id)
             case ResumeMessage(session_id=session_id):
@@ -277,14 +279,12 @@ class Dispatcher:
                 return
             after = settled(agent, self._clock())
             if after == agent:
-                self._wakeups.later(agent)
                 return
             try:
                 self._store.write(*self._agents.changed(agent, after))
             except ConditionFailed:
                 continue
             self._wakeups.after_change(agent, after)
-            self._wakeups.later(after)
             return
         raise NotNow(None, "the agent keeps changing")
 

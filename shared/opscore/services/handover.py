@@ -219,7 +219,7 @@ class Handover:
         for _ in range(TRIES):
             agent = self._agents.get(attempt.agent_id)
             changes: list[Change] = [self._tasks.put(back)]
-            after = None
+            after = until = None
             if agent is not None and attempt.attempt_id in agent.leases:
                 now = self._clock()
                 until = now + cooldown_ms if cooldown_ms is not None else None
@@ -233,6 +233,6 @@ class Handover:
                 continue
             if agent is not None and after is not None and announce:
                 self._wakeups.after_change(agent, after)
-                self._wakeups.later(after)
+                self._wakeups.later(attempt.agent_id, until)
             return Handed.NEXT
         return Handed.AWAY

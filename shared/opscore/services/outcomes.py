@@ -202,7 +202,8 @@ class Outcomes:
                 continue
             if before is not None and after is not None:
                 self._wakeups.after_change(before, after)
-                self._wakeups.later(after)
+                ends = after.draining[-1].until if drain else after.cooldown_until
+                self._wakeups.later(after.agent_id, ends)
             return True
         raise Contended(f"agent {agent_id} keeps changing; try again")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-from opscore.lifecycle.agents import next_change_at
 from opscore.models.agent import Agent
 from opscore.models.messages import ReconsiderMessage, WakeMessage
 from opscore.ports import Clock, Queue
@@ -36,11 +35,10 @@ class Wakeups:
         if after.idle_since is not None and after.idle_since != before.idle_since:
             self.announce(after)
 
-    def later(self, agent: Agent) -> None:
-        """Have the agent looked at when time alone will change it (a cool-down or a draining slot
-        ends); the sweeper does, should this fail.
+    def later(self, agent_id: str, at: int | None) -> None:
+        """Have the agent looked at when a cool-down of it ends, or a slot has drained; the sweeper
+        does, should this fail. Each end has its one message, and a look sends none.
         """
-        at = next_change_at(agent)
         if at is not None:
             delay = math.ceil((at - self._clock()) / 1000) + 1
-            self._queue.send(ReconsiderMessage(agent_id=agent.agent_id), delay_seconds=delay)
+            self._queue.send(ReconsiderMessage(agent_id=agent_id, at=at), delay_seconds=delay)

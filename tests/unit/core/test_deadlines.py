@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from opscore.models.messages import DeadlineMessage, TaskMessage
+from opscore.models.messages import DeadlineMessage, ReconsiderMessage, TaskMessage
+from opscore.models.outcome import Outcome
 from opscore.models.session import SessionStatus
 from opscore.models.task import AttemptStatus
 from tests.support.fleet import DRAIN_SECONDS, Fleet
@@ -192,6 +193,34 @@ def test_the_late_outcome_of_a_timed_out_task_changes_nothing(fleet: Fleet) -> N
     assert outcome is not None
     assert outcome.error_code == "AgentTimeout"
     assert fleet.agents.get("a").idle_since is not None
+
+
+def looks(fleet: Fleet) -> list[ReconsiderMessage]:
+    return [m for m in fleet.queue.take() if isinstance(m, ReconsiderMessage)]
+
+
+def test_slots_that_drain_one_after_the_other_are_looked_at_once_each(fleet: Fleet) -> None:
+    fleet.agent("a", max_concurrency=3, state=None)
+    for number in range(3):
+        message = fleet.message(task_id=f"step-{number}")
+        fleet.dispatch(message)
+        assert fleet.outcomes.end(fleet.attempt(message), Outcome.failure("AgentTimeout", ""))
+        fleet.clock.forward(10)
+    first, second, third = looks(fleet)
+
+    fleet.clock.forward(DRAIN_SECONDS - 30)
+    fleet.dispatch(first)
+    assert len(fleet.agents.get("a").draining) == 2
+    assert looks(fleet) == []  # each of the others has its own
+
+    fleet.dispatch(second)  # before its time, as a queue's longest delay may have it
+    assert looks(fleet) == [second]
+
+    fleet.clock.forward(30)
+    fleet.dispatch(second)
+    fleet.dispatch(third)
+    assert fleet.agents.get("a").draining == ()
+    assert looks(fleet) == []
 
 
 # ---- paused
