@@ -128,6 +128,8 @@ class Handover:
             *task_changes,
             *self._waiting.taken(attempt),
         )
+        # Slots that have drained by now came back with this write: nobody else announces them.
+        self._wakeups.after_change(agent, after)
         return sending.replace(rev=attempt.rev + 1), record
 
     def deliver(self, attempt: Attempt, agent: Agent, limit_seconds: float) -> Handed:

@@ -9,6 +9,7 @@ from opscore.errors import AgentNotFound, Contended, DependencyFailed
 from opscore.lifecycle.agents import Reported, reported
 from opscore.lifecycle.attempts import LEASED
 from opscore.models.agent import Agent, Lease, Report
+from opscore.models.outcome import Outcome
 from opscore.models.task import AttemptStatus
 from opscore.observability import bind, warn
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store
@@ -120,21 +121,19 @@ class Reports:
 
     def _follow(self, before: Agent, effect: Reported, *, heard: bool) -> None:
         after = effect.agent.replace(rev=before.rev + 1)
-        if effect.lease is not None and effect.outcome is not None:
-            if heard:
-                self._outcomes.send(
-                    Decided(
-                        effect.lease.attempt_id,
-                        after.agent_id,
-                        effect.lease.token,
-                        effect.outcome,
-                    ),
-                    after,
-                )
-            else:
-                self._send_earlier(effect.lease)
-        else:
+        try:
+            if effect.lease is not None and effect.outcome is not None:
+                self._end(effect.lease, effect.outcome, after, heard=heard)
+        finally:
+            # A report that ends one task may also end a cool-down, or free what drained.
             self._wakeups.after_change(before, after)
+
+    def _end(self, lease: Lease, outcome: Outcome, agent: Agent, *, heard: bool) -> None:
+        if heard:
+            decided = Decided(lease.attempt_id, agent.agent_id, lease.token, outcome)
+            self._outcomes.send(decided, agent)
+        else:
+            self._send_earlier(lease)
 
     def _send_earlier(self, lease: Lease) -> None:
         """The attempt was decided before this report; if nobody could be told then, tell now."""

@@ -124,6 +124,37 @@ def test_a_waiting_task_is_taken_when_a_timed_out_agents_slot_has_drained(fleet:
     assert sent(fleet, second)
 
 
+def test_a_waiting_task_is_taken_when_the_end_of_another_ends_a_cool_down(fleet: Fleet) -> None:
+    fleet.agent("b", max_concurrency=2)
+    failed, done = fleet.message(task_id="failed"), fleet.message(task_id="done")
+    fleet.dispatch(failed)
+    fleet.dispatch(done)
+    fleet.says("b", "error", {"opscore_task_id": fleet.reference(failed)})
+    waiting = parked(fleet, task_id="waiting")
+    fleet.queue.take()
+
+    fleet.says("b", "idle", {"opscore_task_id": fleet.reference(done)})
+    fleet.settle()
+
+    assert sent(fleet, waiting)
+
+
+def test_a_waiting_task_is_taken_when_a_claim_finds_more_slots_drained(fleet: Fleet) -> None:
+    fleet.agent("b", max_concurrency=2)
+    for task_id in ("first", "second"):
+        message = fleet.message(task_id=task_id)
+        fleet.dispatch(message)
+        assert fleet.outcomes.end(fleet.attempt(message), Outcome.failure("AgentTimeout", ""))
+    waiting = parked(fleet, task_id="waiting")
+    fleet.queue.take()
+
+    fleet.clock.forward(DRAIN_SECONDS)
+    fleet.dispatch(fleet.message(task_id="named", agent_id="b"))
+    fleet.settle()
+
+    assert sent(fleet, waiting)
+
+
 def test_agents_are_woken_only_for_lists_that_may_hold_something(fleet: Fleet) -> None:
     fleet.agent("a", "work", "cook")
     assert fleet.queue.sent == []
