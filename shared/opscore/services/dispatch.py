@@ -22,7 +22,7 @@ from opscore.observability import bind, warn
 from opscore.ports import Clock, ConditionFailed, Queue, Store
 from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks, Work
-from opscore.records.waiting import session_list
+from opscore.records.waiting import WaitingEntry, session_list
 from opscore.services import TRIES
 from opscore.services.candidates import Candidates
 from opscore.services.handover import Handed, Handover, sending_until
@@ -141,6 +141,7 @@ class Dispatcher:
     def _assign(self, attempt: Attempt, task: Task | None, envelope: Envelope) -> None:
         """Hand the attempt to an agent, or let it wait for one."""
         but, away = set[str](), False
+        until = self._clock() + round(envelope.limit_seconds * 1000)
         for _ in range(2 * TRIES):
             agent = self._candidates.find(attempt, task, but)
             if agent is None and away:
@@ -162,6 +163,8 @@ class Dispatcher:
             found = None if handed is Handed.DONE else self._tasks.attempt(attempt.attempt_id)
             if found is None or found.status is not AttemptStatus.RECEIVED:
                 return
+            if self._clock() >= until:
+                raise NotNow(None, "the agents asked so far took all the time there was")
             but.add(agent.agent_id)
             away = away or agent.agent_id not in found.refused_by
             attempt = found
@@ -242,34 +245,54 @@ class Dispatcher:
         return True
 
     def _wake(self, agent_id: str, lists: tuple[str, ...], envelope: Envelope) -> None:
-        """Give an agent that can take work the task whose turn it is."""
+        """Give an agent that can take work the tasks whose turn it is, as long as this record may
+        take; the rest is for another record.
+        """
         bind(agent_id=agent_id)
+        until = self._clock() + round(envelope.limit_seconds * 1000)
         for entry in self._parking.turn(lists):
+            if self._clock() >= until:
+                self._queue.send(WakeMessage(agent_id=agent_id, lists=lists))
+                return
+            if not self._offer(entry, agent_id, envelope):
+                return
+
+    def _offer(self, entry: WaitingEntry, agent_id: str, envelope: Envelope) -> bool:
+        """Give the agent what waits there, if it may have it. Whether there is any use in offering
+        it more.
+        """
+        for _ in range(TRIES):
             agent = self._agents.get(agent_id)
             if agent is None or settled(agent, self._clock()).idle_since is None:
-                return
+                return False
             work = self._parking.open_work(entry)
             if work is None or work.attempt is None:
-                continue
+                return True
             try:
-                self._hand_out(work.attempt, work, agent, envelope)
-            except ConditionFailed:
-                continue  # someone else took it, or the agent
+                return self._hand_out(work.attempt, work, agent, envelope)
+            except ConditionFailed as lost:
+                if 0 in lost.failed:
+                    return True  # someone else took it
+                # The agent said something, or took another task: look how it stands now.
+        return True
 
-    def _hand_out(self, attempt: Attempt, work: Work, agent: Agent, envelope: Envelope) -> None:
+    def _hand_out(self, attempt: Attempt, work: Work, agent: Agent, envelope: Envelope) -> bool:
+        """False if nothing can be sent to anyone. Raises ConditionFailed; 0 is the attempt."""
         bind(session_id=attempt.session_id, task_id=attempt.attempt_id)
         if not may_run(work):
             self._drop(attempt, work)
-            return
+            return True
         if is_paused(work):
             self._parking.hold(attempt, work.task)
-            return
+            return True
         if not self._candidates.may_try(agent, attempt, work.task):
-            return
+            return True
         claimed, _ = self._handover.claim(attempt, work.task, agent, envelope.limit_seconds)
-        if self._handover.deliver(claimed, agent, envelope.limit_seconds) is not Handed.DONE:
+        handed = self._handover.deliver(claimed, agent, envelope.limit_seconds)
+        if handed is not Handed.DONE:
             # From here on it goes its way like a message that has just come.
             self._queue.send(AttemptMessage(attempt_id=attempt.attempt_id), delay_seconds=1)
+        return handed is not Handed.AWAY
 
     def reconsider(self, agent_id: str) -> None:
         """Bring an agent up to date with what time alone has changed."""

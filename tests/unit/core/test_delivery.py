@@ -145,6 +145,25 @@ def test_when_every_endpoint_is_down_the_message_comes_back(fleet: Fleet) -> Non
         fleet.dispatch(fleet.message())
 
 
+def test_agents_that_take_long_to_refuse_are_not_all_asked_at_once(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for agent_id in ("a", "b", "c"):
+        fleet.agent(agent_id)
+    message = fleet.message()
+
+    def slowly(_agent: Agent, _attempt: Attempt, timeout_seconds: float) -> Delivered:
+        fleet.clock.forward(timeout_seconds)
+        return Delivered.REFUSED
+
+    monkeypatch.setattr(fleet.transport, "deliver", slowly)
+    with pytest.raises(NotNow):
+        fleet.dispatch(message)
+
+    attempt = fleet.attempt(message)
+    assert (attempt.status, len(attempt.refused_by)) == (AttemptStatus.RECEIVED, 1)
+
+
 def test_a_task_whose_agent_did_not_answer_counts_as_delivered(fleet: Fleet) -> None:
     fleet.agent("a")
     fleet.agent("b")

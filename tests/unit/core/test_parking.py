@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import pytest
 from opscore.models.messages import TaskMessage, WakeMessage
 from opscore.models.outcome import Outcome
 from opscore.models.task import AttemptStatus
-from opscore.ports import Table
+from opscore.ports import Delivered, Table
 from opscore.records.waiting import RECHECK_MS
 from opscore.services.agents import Registration
+from opscore.services.dispatch import Envelope
 from tests.support.fleet import COOLDOWN_SECONDS, DRAIN_SECONDS, Fleet
 from tests.support.interruption import InterruptedStore
 from tests.support.memory import MemoryStore, MemoryTokens
@@ -360,6 +362,49 @@ def test_of_two_wake_ups_at_once_one_takes_the_task(fleet: Fleet) -> None:
 
     assert len(fleet.transport.delivered) == 1
     assert sent(fleet, message)
+
+
+def test_an_agent_that_speaks_while_it_is_woken_gets_the_task_all_the_same() -> None:
+    for before_call in itertools.count(1):
+        store = InterruptedStore()
+        fleet = Fleet(store=store)
+        message = parked(fleet)
+        fleet.agent("a")
+        wake = next(m for m in fleet.queue.take() if isinstance(m, WakeMessage))
+        interrupted = store.interrupt(
+            functools.partial(fleet.dispatch, wake),
+            before_call,
+            functools.partial(fleet.says, "a", "idle"),
+        )
+        assert sent(fleet, message)
+        if not interrupted:
+            return
+
+
+def test_a_wake_up_hands_out_no_more_than_it_has_time_for(fleet: Fleet) -> None:
+    messages = [parked(fleet, task_id=f"step-{number}") for number in range(5)]
+    fleet.agent("a", max_concurrency=5, state=None)
+    wake = next(m for m in fleet.queue.take() if isinstance(m, WakeMessage))
+    fleet.transport.meanwhile = lambda *_: fleet.clock.forward(6)  # works inside the request
+    began = fleet.clock()
+
+    fleet.dispatcher.take(wake, Envelope(began, limit_seconds=10))
+    assert fleet.clock() - began <= 20_000
+    fleet.settle()
+
+    assert all(sent(fleet, message) for message in messages)
+
+
+def test_a_wake_up_while_the_gateway_is_down_leaves_the_others_waiting(fleet: Fleet) -> None:
+    messages = [parked(fleet, task_id=f"step-{number}") for number in range(5)]
+    fleet.transport.answers["a"] = Delivered.NOT_SENT
+    fleet.agent("a")
+    wake = next(m for m in fleet.queue.take() if isinstance(m, WakeMessage))
+
+    fleet.dispatch(wake)
+
+    statuses = [fleet.attempt(message).status for message in messages]
+    assert statuses.count(AttemptStatus.PARKED) == 4
 
 
 def test_an_entry_that_means_nothing_any_more_is_dropped(fleet: Fleet) -> None:
