@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
 
 from opscore.models.base import Model
+
+LONGEST_SECONDS = 365 * 24 * 3600
+"""An execution's longest life: what a template computes beyond it comes to the same."""
+
+Seconds = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    AfterValidator(lambda seconds: min(max(seconds, 0.0), LONGEST_SECONDS)),
+]
 
 
 class TaskMessage(Model):
@@ -25,9 +34,9 @@ class TaskMessage(Model):
     agent_capability: str | None = None
     session_agent_id: str | None = None
     parameters: JsonValue = Field(default_factory=dict)
-    timeout: float
-    wait_timeout: float
-    heartbeat: float | None = None
+    timeout: Seconds
+    wait_timeout: Seconds
+    heartbeat: Seconds | None = None
     priority: int = Field(default=5, ge=0, le=9)
     index: tuple[int, ...] = ()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from opscore.http import views
 from opscore.models.messages import DeadlineMessage, ReconsiderMessage, TaskMessage
 from opscore.models.outcome import Outcome
 from opscore.models.session import SessionStatus
@@ -128,6 +129,19 @@ def test_the_timer_of_a_task_that_has_ended_does_nothing(fleet: Fleet) -> None:
 
     assert answer(fleet) == "1"
     assert fleet.queue.sent == []
+
+
+@pytest.mark.parametrize("seconds", [1e15, 1e200, -1e200])
+def test_a_time_that_a_template_computed_beyond_all_sense_can_be_stored_and_shown(
+    fleet: Fleet, seconds: float
+) -> None:
+    message = sent(fleet, timeout=seconds, wait_timeout=seconds, heartbeat=seconds)
+
+    deadline = fleet.attempt(message).deadline
+
+    assert deadline is not None
+    assert fleet.clock() <= deadline <= fleet.clock() + 366 * 86_400_000
+    assert views.attempt(fleet.attempt(message))["deadline"]
 
 
 # ---- draining
