@@ -37,7 +37,9 @@ def add_routes(app: Resolver) -> None:
         webhook().verify(
             raw, headers.get("x-agentkit-timestamp"), headers.get("x-agentkit-signature")
         )
-        return answer(200, webhook().take(parsed(Event, parse_json(raw))))
+        said = parsed(Event, parse_json(raw))
+        bounded(said.agent_details.metadata, "metadata")
+        return answer(200, webhook().take(said))
 
     @app.post("/v1/opscore/agent/<agent_id>/state")
     def report(**_: str) -> Any:

@@ -7,10 +7,14 @@ import hmac
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from pydantic import ValidationError
 
-from opscore.errors import MissingAgentId, Unauthenticated, UnknownEventType
+from functions.state_api import routes
+from opscore.errors import MissingAgentId, PayloadTooLarge, Unauthenticated, UnknownEventType
+from opscore.models.limits import MAX_PAYLOAD_BYTES
 from opscore.services.webhook import Event, Webhook
+from tests.support import events
 from tests.support.fleet import Fleet
 
 SECRET = b"a secret"
@@ -152,3 +156,19 @@ def test_an_empty_agent_id_is_refused_in_the_originals_words(fleet: Fleet) -> No
 def test_details_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         event(**change)
+
+
+def test_metadata_is_bounded_as_every_payload_is(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "webhook", lambda: webhook(fleet, allow_unsigned=True))
+    app = APIGatewayHttpResolver()
+    routes.add_routes(app)
+    said = event(metadata={"text": "x" * MAX_PAYLOAD_BYTES}).model_dump(mode="json", by_alias=True)
+    request = events.http("POST", f"{events.API}/internal/agent/notify", said)
+    context: Any = events.Context()
+
+    with pytest.raises(PayloadTooLarge):
+        app.resolve(request, context)
+
+    assert fleet.agents.find("a") is None
