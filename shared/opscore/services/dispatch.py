@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from opscore.errors import SettingError
 from opscore.lifecycle.agents import settled
 from opscore.lifecycle.attempts import fresh, overdue
 from opscore.models.agent import Agent
@@ -140,12 +141,13 @@ class Dispatcher:
 
     def _assign(self, attempt: Attempt, task: Task | None, envelope: Envelope) -> None:
         """Hand the attempt to an agent, or let it wait for one."""
-        but, away = set[str](), False
+        but = set[str]()
+        unsent: Exception | None = None
         until = self._clock() + round(envelope.limit_seconds * 1000)
         for _ in range(2 * TRIES):
             agent = self._candidates.find(attempt, task, but)
-            if agent is None and away:
-                raise NotNow(None, "nothing could be sent to any agent that is free")
+            if agent is None and unsent is not None:
+                raise unsent
             if agent is None and attempt.status is AttemptStatus.PARKED:
                 self._handover.watch(attempt)
                 return
@@ -153,7 +155,13 @@ class Dispatcher:
                 # Written first, then looked again: an agent that became free in between is seen.
                 attempt, task = self._parking.park(attempt, task)
                 continue
-            claim = self._claim(attempt, task, agent, envelope)
+            try:
+                claim = self._claim(attempt, task, agent, envelope)
+            except SettingError as error:
+                # The deployment can't reach this agent; others must not have to wait for it.
+                but.add(agent.agent_id)
+                unsent = error
+                continue
             if claim is None:
                 continue
             claimed, task = claim
@@ -166,7 +174,8 @@ class Dispatcher:
             if self._clock() >= until:
                 raise NotNow(None, "the agents asked so far took all the time there was")
             but.add(agent.agent_id)
-            away = away or agent.agent_id not in found.refused_by
+            refused = agent.agent_id in found.refused_by
+            unsent = unsent if refused else NotNow(None, "nothing could be sent to any free agent")
             attempt = found
         raise NotNow(None, "agents were taken by others each time")
 

@@ -192,6 +192,24 @@ def test_a_transport_that_the_deployment_lacks_costs_no_agent_its_slot() -> None
     assert fleet.agents.get("a").leases == {}
 
 
+def test_an_agent_of_a_transport_that_the_deployment_lacks_is_not_in_the_way_of_others() -> None:
+    fleet = Fleet()
+
+    def direct_only(name: TransportName | None) -> Any:
+        if name is TransportName.AGENTKIT:
+            raise SettingError("missing setting: AGENTKIT_API_URL")
+        return fleet.transport
+
+    fleet.dispatcher._handover._transports = direct_only
+    fleet.agent("a", transport=TransportName.AGENTKIT)
+    fleet.agent("b")
+    message = fleet.message()
+
+    fleet.dispatch(message)
+
+    assert fleet.attempt(message).agent_id == "b"
+
+
 # ---- reports that come before the request is answered
 
 Meanwhile = Callable[[Agent, Attempt], None]
