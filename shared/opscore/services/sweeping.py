@@ -12,7 +12,7 @@ from opscore.errors import OpsCoreError
 from opscore.lifecycle.attempts import next_deadline, overdue
 from opscore.models.messages import AttemptMessage, ResumeMessage, WakeMessage
 from opscore.models.task import Attempt, AttemptStatus
-from opscore.observability import bind, unbind, warn
+from opscore.observability import bind, fault, unbind, warn
 from opscore.ports import Clock, ConditionFailed, Key, Queue, Store, Table
 from opscore.records import keys
 from opscore.records.tasks import Tasks
@@ -66,6 +66,9 @@ class Sweeper:
                     self._look(kind, key)
                 except (OpsCoreError, ConditionFailed, NotNow) as error:
                     warn("left for the next sweep", kind=kind, error=type(error).__name__)
+                    seen["failed"] += 1
+                except Exception as error:  # noqa: BLE001 (else no sweep would get past it again)
+                    fault("left for the next sweep", error)
                     seen["failed"] += 1
                 finally:
                     unbind()

@@ -11,9 +11,10 @@ from opscore.models.messages import AttemptMessage
 from opscore.models.outcome import Outcome
 from opscore.models.task import AttemptStatus
 from opscore.ports import Delivered
+from opscore.records import keys
 from opscore.services.dispatch import NotNow
 from tests.support.fleet import Fleet
-from tests.support.memory import MemoryTokens
+from tests.support.memory import MemoryStore, MemoryTokens
 
 HOUR = 3600
 
@@ -103,6 +104,19 @@ def test_one_that_fails_does_not_hold_up_the_others() -> None:
     assert set(fleet.tokens.answers) == {"b", "c"}
     assert seen["failed"] == 1
     assert seen["attempt"] == 3
+
+
+def test_one_that_cannot_be_read_does_not_hold_up_the_others(fleet: Fleet) -> None:
+    assert isinstance(fleet.store, MemoryStore)
+    messages = [fleet.message(task_id=f"step-{number}") for number in range(2)]
+    for number, message in enumerate(messages):
+        fleet.agent(f"agent-{number}")
+        fleet.dispatch(message)
+    fleet.store.items[keys.attempt(messages[0].attempt_id)]["status"] = "OF_A_LATER_VERSION"
+
+    sweep(fleet, 61)
+
+    assert fleet.attempt(messages[1]).status is AttemptStatus.CLOSED
 
 
 def test_a_sweep_without_time_left_stops(fleet: Fleet) -> None:
