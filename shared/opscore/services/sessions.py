@@ -259,7 +259,7 @@ class SessionService:
                 except ConditionFailed:
                     continue
                 after = after.replace(rev=before.rev + 1)
-            self._follow(before, after)
+            self._follow(after, status)
             return after
         raise Contended("the session keeps changing; try again")
 
@@ -288,12 +288,12 @@ class SessionService:
             return session
         return session.replace(**changes, last_updated_time=now)
 
-    def _follow(self, before: Session, after: Session) -> None:
+    def _follow(self, after: Session, asked: SessionStatus | None) -> None:
         """What a written move calls for; a repeat of the same move does it again."""
         match after.status:
             case SessionStatus.CANCELLED if not after.cleaned:
                 self._recording.finish(after)
-            case SessionStatus.RUNNING if before.status is SessionStatus.PAUSED:
+            case SessionStatus.RUNNING if asked is SessionStatus.RUNNING:
                 self._queue.send(ResumeMessage(session_id=after.session_id))
 
 

@@ -88,6 +88,20 @@ def test_a_resumed_session_that_is_paused_again_holds_its_tasks(fleet: Fleet) ->
     assert fleet.attempt(message).status is AttemptStatus.SENT
 
 
+def test_a_resumption_asked_for_again_sends_its_message_again(fleet: Fleet) -> None:
+    fleet.agent("a")
+    message = fleet.message()
+    fleet.sessions.update("s1", status=SessionStatus.PAUSED)
+    fleet.dispatch(message)
+    fleet.sessions.update("s1", status=SessionStatus.RUNNING)
+    fleet.queue.take()  # what the queue did not take, and so the caller asks again
+
+    fleet.sessions.update("s1", status=SessionStatus.RUNNING)
+    fleet.settle()
+
+    assert fleet.attempt(message).status is AttemptStatus.SENT
+
+
 def test_a_resumption_whose_message_got_lost_is_made_up_for_by_the_sweeper(fleet: Fleet) -> None:
     fleet.agent("a")
     message = fleet.message()
