@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +27,10 @@ STATUS: dict[type[errors.OpsCoreError], HTTPStatus] = {
 }
 """The nearest ancestor counts."""
 
+MAX_ANSWER_BYTES = 5_500_000
+"""Lambda hands API Gateway at most 6 MB, in which quotes are escaped; beyond it the caller would
+get a 5xx that says nothing."""
+
 RETRY_AFTER_SECONDS = "1"
 
 
@@ -35,11 +40,15 @@ def status_of(error: errors.OpsCoreError) -> HTTPStatus:
 
 
 def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
-    """A JSON answer."""
+    """A JSON answer; one that is too large to be delivered says so instead."""
+    written = text(body)
+    if len(json.dumps(written)) > MAX_ANSWER_BYTES:
+        too_large = "the answer is too large to be delivered; ask for fewer items with ?limit="
+        return error_answer(errors.PayloadTooLarge(too_large))
     return Response(
         status_code=status,
         content_type=content_types.APPLICATION_JSON,
-        body=text(body),
+        body=written,
         headers=dict(headers or {}),
     )
 

@@ -27,7 +27,7 @@ class Lease(Model):
     fence: int
     session_id: str
     task_key: str
-    token: str
+    token: str = Field(repr=False)
     watermark: int
     active_at: int | None = None
     idle_at: int | None = None

@@ -40,6 +40,7 @@ class Session(Model):
     status: SessionStatus = SessionStatus.STARTED
     start_time: int
     last_updated_time: int
+    resumed_at: int | None = None
     end_time: int | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     execution_input: str

@@ -12,6 +12,9 @@ from opscore.ports import Clock
 from opscore.records.agents import Agents
 from opscore.records.waiting import Waiting
 
+SILENT_MS = 600_000
+"""An agent that is not idle, holds nothing and was not heard of for so long is not waited for."""
+
 
 class Candidates:
     """Finds agents that can take a task now: one read for each shard probed, one for the agent."""
@@ -81,8 +84,7 @@ class Candidates:
         now = self._clock()
         found = self._agents.others_with(capability, timed_out | set(attempt.refused_by))
         others = [settled(other, now) for other in found]
-        # Busy ones count: they will be free. Silent ones (draining, cooling down) do not.
-        return not any(not other.draining and other.cooldown_until is None for other in others)
+        return not any(_could(other, now) for other in others)
 
     def _usable(self, agent_id: str, capability: str | None) -> Agent | None:
         agent = self._agents.get(agent_id)
@@ -90,3 +92,13 @@ class Candidates:
             return None
         ready = settled(agent, self._clock())
         return agent if ready.idle_since is not None else None
+
+
+def _could(other: Agent, now: int) -> bool:
+    """Whether the agent can be expected to take a task: it is free, or busy and so will be. One
+    that drains or cools down, or holds nothing and has long been silent, may never speak again.
+    """
+    if other.draining or other.cooldown_until is not None:
+        return False
+    heard_lately = (other.last_seen_at or 0) > now - SILENT_MS
+    return other.idle_since is not None or bool(other.leases) or heard_lately

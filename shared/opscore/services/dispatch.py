@@ -238,17 +238,23 @@ class Dispatcher:
             self._handover.watch(attempt)
 
     def _held(self, attempt: Attempt) -> bool:
-        """Whether the attempt waits in vain because its session is paused: then that is what it
-        waits for from now on.
+        """Whether the attempt waits in vain because its session is or was paused: then it waits for
+        that, or has waited only since its session was resumed.
         """
         if attempt.status is not AttemptStatus.PARKED:
             return False
         message = attempt.message
         work = self._tasks.work(attempt.attempt_id, message.session_id, message.task_key)
-        if not is_paused(work):
-            return False
+        resumed_at = None if work.session is None else work.session.resumed_at
+        until = (resumed_at or 0) + round(message.wait_timeout * 1000)
         try:
-            self._parking.hold(attempt, work.task)
+            if is_paused(work):
+                self._parking.hold(attempt, work.task)
+            elif until > self._clock():
+                self._parking.prolong(attempt, until)
+                self._handover.watch(attempt.replace(wait_deadline=until))
+            else:
+                return False
         except ConditionFailed:
             raise NotNow(1, "the attempt changed at its deadline") from None
         return True

@@ -67,6 +67,11 @@ class Parking:
         note("task parked", waiting_list=list_name)
         return parked.replace(rev=attempt.rev + 1), record
 
+    def prolong(self, attempt: Attempt, until: int) -> None:
+        """Let a parked attempt wait for longer, where it is. Raises ConditionFailed."""
+        longer = attempt.replace(wait_deadline=until, due_at=until)
+        self._store.write(self._tasks.put(longer))
+
     def unhold(self, attempt: Attempt) -> None:
         """Take an attempt of a resumed session back; its wait for an agent begins anew.
 

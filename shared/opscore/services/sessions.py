@@ -282,6 +282,8 @@ class SessionService:
         if status is not None and status is not session.status:
             check_move(session.status, status)
             changes["status"] = status
+            if session.status is SessionStatus.PAUSED:
+                changes["resumed_at"] = now
             if status in FINAL:
                 changes |= {"end_time": now, "due_at": now + START_RECHECK_MS}
         if not changes:

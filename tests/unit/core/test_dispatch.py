@@ -284,6 +284,24 @@ def test_a_retry_after_a_timeout_waits_for_a_busy_agent_rather_than_ask_the_same
     assert fleet.attempt(again).agent_id == "b"
 
 
+def test_a_retry_after_a_timeout_does_not_wait_for_an_agent_that_has_long_been_silent(
+    fleet: Fleet,
+) -> None:
+    fleet.agent("a")
+    fleet.agent("b")
+    fleet.says("b", "active")
+    first = fleet.message(session_agent_id="a")
+    fleet.dispatch(first)
+    assert fleet.outcomes.end(fleet.attempt(first), Outcome.failure("AgentTimeout", ""))
+    fleet.clock.forward(601)
+    fleet.says("a", "idle")
+
+    again = fleet.message(retry=1)
+    fleet.dispatch(again)
+
+    assert fleet.attempt(again).agent_id == "a"
+
+
 def test_a_retry_after_a_failure_asks_the_same_agent_rather_than_wait(fleet: Fleet) -> None:
     fleet.agent("a")
     fleet.agent("b")

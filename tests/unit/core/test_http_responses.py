@@ -84,3 +84,11 @@ def test_answers_are_json_in_utf_8() -> None:
 
     assert response.content_type == "application/json"
     assert response.body == '{"é":null}'
+
+
+def test_an_answer_that_could_not_be_delivered_says_so_instead() -> None:
+    big = answer(200, {"items": ["x" * 60_000] * 100})
+
+    assert big.status_code == 413
+    assert json.loads(big.body or "")["code"] == "payload_too_large"
+    assert "limit" in json.loads(big.body or "")["detail"]

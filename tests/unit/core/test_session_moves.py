@@ -57,6 +57,27 @@ def test_a_task_that_waits_for_an_agent_is_held_when_its_session_is_paused(fleet
     assert fleet.attempt(message).agent_id == "a"
 
 
+def test_a_pause_does_not_use_up_a_waiting_tasks_time(fleet: Fleet) -> None:
+    message = fleet.message(wait_timeout=600)
+    fleet.dispatch(message)
+    fleet.clock.forward(60)
+    move(fleet, "paused")
+    fleet.clock.forward(500)
+    move(fleet, "running")
+    fleet.settle()
+
+    fleet.clock.forward(100)
+    fleet.sweeper.sweep()
+    assert fleet.attempt(message).status is AttemptStatus.PARKED
+
+    fleet.clock.forward(501)
+    fleet.sweeper.sweep()
+    assert isinstance(fleet.tokens, MemoryTokens)
+    assert [error for _, error in fleet.tokens.answers.values()] == [
+        "NoAgentAvailable: no agent could take the task within 600 s"
+    ]
+
+
 def test_many_held_tasks_all_go_on(fleet: Fleet) -> None:
     fleet.agent("a", max_concurrency=50)
     move_first = [fleet.message(task_id=f"t{i}") for i in range(40)]
