@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.api import Api
 from tests.e2e.bad_requests import ALL, KIB, Bad
-from tests.e2e.known import Known, everything
+from tests.e2e.known import Known, at_rest, changed, everything
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,9 @@ class Swept:
 
 @pytest.fixture(scope="module")
 def swept(known: Known, api: Api, aws: Any) -> Swept:
-    before = everything(aws)
+    before = at_rest(aws, api, known)
     answers = {bad.name: send(bad, known, api) for bad in ALL}
-    after = everything(aws)
-    names = before.keys() | after.keys()
-    return Swept(answers, {name for name in names if before.get(name) != after.get(name)})
+    return Swept(answers, changed(before, everything(aws)))
 
 
 def send(bad: Bad, known: Known, api: Api) -> Any:
