@@ -57,11 +57,14 @@ def at_rest(aws: Any, api: Api, known: Known) -> dict[str, JsonObject]:
                 api.post(f"session/{session['sessionId']}/cancel")
 
     def still() -> dict[str, JsonObject] | None:
+        aws.functions.invoke(FunctionName=aws.outputs["SweeperName"], Payload="{}")
         first = everything(aws)
+        if any("dueAt" in item for item in first.values() if item["sk"]["S"] == "agent"):
+            return None  # an agent drains or cools down: it will change by itself
         time.sleep(REST_SECONDS)
         return first if everything(aws) == first else None
 
-    return eventually(still, 30)
+    return eventually(still, 60)
 
 
 def changed(before: dict[str, JsonObject], after: dict[str, JsonObject]) -> set[str]:
