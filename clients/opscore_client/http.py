@@ -40,7 +40,7 @@ class Backoff:
         if retry_after is not None and retry_after.isdecimal():
             return min(float(retry_after), self.cap)
         # Not a secret: jitter only keeps clients from coming back all at once.
-        return random.uniform(0, min(self.cap, self.base * 2.0**tried))  # noqa: S311
+        return random.uniform(0, min(self.cap, self.base * 2.0**tried))  # noqa: S311 (jitter)
 
 
 class _Bearer(AuthBase):
