@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+LINGER_SECONDS = 1.0
+LINGER_READS = 64
 
 
 class JsonHandler(BaseHTTPRequestHandler):
@@ -36,6 +41,18 @@ class JsonHandler(BaseHTTPRequestHandler):
         self.close_connection = True
         detail = explain or message or HTTPStatus(code).description
         self.reply(code, {"detail": detail, "code": "unreadable_request"})
+
+    def finish(self) -> None:
+        """End the connection so that the client gets its answer: closing while something is unread
+        resets it, and takes the answer along (RFC 9112, section 9.6).
+        """
+        super().finish()
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(LINGER_SECONDS)
+            for _ in range(LINGER_READS):
+                if not self.connection.recv(64 * 1024):
+                    return
 
 
 class LocalServer(ThreadingHTTPServer):
