@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from opscore.services.dead_letters import DeadLetterService
     from opscore.services.dispatch import Dispatcher
     from opscore.services.handover import Handover
+    from opscore.services.launching import Launch
     from opscore.services.outcomes import Outcomes
     from opscore.services.own_word import OwnWord
     from opscore.services.recording import Recording
@@ -251,6 +252,18 @@ class Services:
         )
 
     @cached_property
+    def launch(self) -> Launch:
+        from opscore.services.launching import Launch
+
+        return Launch(
+            self._ports.store,
+            self.session_records,
+            self._ports.machines,
+            self.recording,
+            self._ports.clock,
+        )
+
+    @cached_property
     def sessions(self) -> SessionService:
         from opscore.services.sessions import SessionService
 
@@ -260,7 +273,7 @@ class Services:
             self.task_records,
             self.workflows,
             self.workflow_records,
-            self._ports.machines,
+            self.launch,
             self._ports.queue,
             self.recording,
             self._ports.clock,

@@ -26,10 +26,40 @@ class Failure(Model):
     message: str = ""
 
 
+class Keep(Model):
+    """An earlier session whose results are kept: of tasks that had ended by `until` (ms), or of
+    all.
+    """
+
+    session_id: str
+    until: int | None = None
+
+
+class Onto(Model):
+    """Who does these steps instead of whom the template names."""
+
+    steps: tuple[str, ...]
+    agent_id: str | None = None
+    agent_capability: str | None = None
+
+
+class Rerun(Model):
+    """What makes a session the rerun of another: `keeps` has that one first, then the sessions of
+    which it was a rerun itself.
+    """
+
+    of: str
+    from_tasks: tuple[str, ...] = ()
+    keeps: tuple[Keep, ...]
+    onto: Onto | None = None
+
+
 class Session(Model):
     """One run of one workflow version; one execution of the same name. Times: our clock, ms.
 
     `execution_input` is kept byte for byte: a repeated StartExecution must send the same.
+    `reruns`: the newest sessions that run this one again; `replayed_as`: the one of them that was
+    started for its dead letters.
     """
 
     session_id: str
@@ -46,6 +76,9 @@ class Session(Model):
     execution_input: str
     result: JsonValue = None
     error: Failure | None = None
+    rerun: Rerun | None = None
+    reruns: tuple[str, ...] = ()
+    replayed_as: str | None = None
     cleaned: bool = False
     due_at: int | None = None
     rev: int = 0

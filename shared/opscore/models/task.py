@@ -22,12 +22,20 @@ class AttemptStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class Origin(Model):
+    """The attempt of an earlier session that made a kept result."""
+
+    session_id: str
+    attempt_id: str
+
+
 class Attempt(Model):
     """One try of a task: one Step Functions task token. Times are milliseconds of our clock.
 
     `superseded`: the token was dead before our outcome reached it (timeout, end of the session).
     `waiting_key` is the sort key of the waiting entry of a parked attempt, in `waiting_list`;
     `held_ms`: its age when a paused session was resumed, for its wait began anew.
+    `kept_from`: its result was made in an earlier session, of which this one is the rerun.
     """
 
     attempt_id: str
@@ -47,6 +55,7 @@ class Attempt(Model):
     waiting_list: str | None = None
     waiting_key: str | None = None
     outcome: Outcome | None = None
+    kept_from: Origin | None = None
     superseded: bool = False
     ended_at: int | None = None
     due_at: int | None = None
@@ -68,11 +77,14 @@ class TriedHow(StrEnum):
 
 
 class LastWord(Model):
-    """How the newest attempt of a task ended, and with whom; read by the next attempt."""
+    """How the newest attempt of a task ended, when (ms) and with whom; read by the next attempt,
+    and by a rerun, which finds the result itself in the attempt.
+    """
 
     attempt_id: str
     agent_id: str | None = None
     outcome: Outcome
+    at: int = 0
 
 
 class Task(Model):

@@ -79,6 +79,7 @@ class Outcomes:
             attempt_id=attempt_id,
             agent_id=agent_id,
             outcome=outcome.model_copy(update={"result": None}),
+            at=self._clock(),
         )
         return [
             self._tasks.completing(

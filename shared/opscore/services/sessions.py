@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,44 +11,27 @@ from pydantic import JsonValue
 from opscore.errors import (
     AgentNotFound,
     Contended,
-    DependencyFailed,
-    IdempotencyKeyReused,
     PayloadTooLarge,
     SessionNotFound,
 )
 from opscore.lifecycle.sessions import FINAL, check_move
 from opscore.models.limits import MAX_PAYLOAD_BYTES
 from opscore.models.messages import ResumeMessage
-from opscore.models.session import Failure, IdempotencyRecord, Session, SessionStatus
+from opscore.models.session import Session, SessionStatus
 from opscore.models.task import Attempt, Task
 from opscore.models.workflow import WorkflowVersion
-from opscore.observability import bind, note, warn
-from opscore.ports import (
-    Change,
-    Check,
-    Clock,
-    ConditionFailed,
-    Machines,
-    Put,
-    Queue,
-    Refused,
-    Store,
-)
+from opscore.observability import bind
+from opscore.ports import Change, Check, Clock, ConditionFailed, Queue, Store
 from opscore.records import keys
-from opscore.records.codec import decode, text
+from opscore.records.codec import text
 from opscore.records.paging import Listing
 from opscore.records.sessions import Sessions
 from opscore.records.tasks import Tasks
 from opscore.records.workflows import Workflows
 from opscore.services import TRIES
+from opscore.services.launching import START_RECHECK_MS, Launch, OnceOnly
 from opscore.services.recording import Recording
 from opscore.services.workflows import WorkflowService
-
-START_RECHECK_MS = 60_000
-"""When the sweeper looks whether a new session's execution was really started."""
-
-KEY_SECONDS = 24 * 3600
-"""How long an Idempotency-Key is remembered."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +69,7 @@ class SessionService:
         tasks: Tasks,
         workflows: WorkflowService,
         versions: Workflows,
-        machines: Machines,
+        launch: Launch,
         queue: Queue,
         recording: Recording,
         clock: Clock,
@@ -97,7 +79,7 @@ class SessionService:
         self._tasks = tasks
         self._workflows = workflows
         self._versions = versions
-        self._machines = machines
+        self._launch = launch
         self._queue = queue
         self._recording = recording
         self._clock = clock
@@ -109,31 +91,29 @@ class SessionService:
         sweeper starts it. Raises WorkflowNotFound, WorkflowInvalid, AgentNotFound,
         IdempotencyKeyReused, DependencyFailed (a definite refusal), Contended.
         """
+        once = None
+        if request.idempotency_key is not None:
+            once = OnceOnly(request.idempotency_key, request.digest())
         for _ in range(TRIES):
             version = self._version(request)
-            session = self._new_session(request, version)
-            changes: list[Change] = [self._sessions.put(session)]
-            if request.idempotency_key is not None:
-                changes.append(self._remembered(request.idempotency_key, request, session))
+            session = self._launch.new(
+                version.workflow_id,
+                version.version,
+                version.machine_arn,
+                request.payload,
+                request.agent_id,
+            )
+            changes: list[Change] = []
             if request.agent_id is not None:
                 changes.append(Check(keys.agent(request.agent_id)))
             if version.version > 0:
                 changes.append(self._versions.is_current(version))
             try:
-                self._store.write(*changes)
+                return self._launch.begin(session, once, *changes)
             except ConditionFailed as refusal:
-                for index in refusal.failed:
-                    change = changes[index]
-                    if isinstance(change, Put) and index in refusal.found:
-                        record = decode(IdempotencyRecord, refusal.found[index])
-                        return self._again(request, record)
-                    if change.key == keys.agent(request.agent_id or ""):
-                        raise AgentNotFound(request.agent_id or "") from None
+                if request.agent_id is not None and 0 in refusal.failed:
+                    raise AgentNotFound(request.agent_id) from None
                 continue  # a newer version came in between
-            bind(session_id=session.session_id)
-            note("session created", workflow_id=session.workflow_id)
-            self._execute(session.replace(rev=1))
-            return session
         raise Contended("the workflow keeps changing; try again")
 
     def start_task(
@@ -159,64 +139,6 @@ class SessionService:
         if request.definition is not None:
             return self._workflows.inline(request.definition)
         return self._workflows.current(request.workflow_id or "")
-
-    def _new_session(self, request: StartRequest, version: WorkflowVersion) -> Session:
-        now = self._clock()
-        session_id = str(uuid.uuid4())
-        nothing_to_run = version.machine_arn is None
-        execution_input = {
-            "input": request.payload,
-            "session": {
-                "id": session_id,
-                "agentId": request.agent_id,
-                "workflowId": version.workflow_id,
-                "workflowVersion": version.version,
-            },
-        }
-        return Session(
-            session_id=session_id,
-            workflow_id=version.workflow_id,
-            workflow_version=version.version,
-            machine_arn=version.machine_arn,
-            agent_id=request.agent_id,
-            status=SessionStatus.COMPLETED if nothing_to_run else SessionStatus.STARTED,
-            start_time=now,
-            last_updated_time=now,
-            end_time=now if nothing_to_run else None,
-            execution_input=text(execution_input),
-            cleaned=nothing_to_run,
-            due_at=None if nothing_to_run else now + START_RECHECK_MS,
-        )
-
-    def _remembered(self, key: str, request: StartRequest, session: Session) -> Put:
-        record = IdempotencyRecord(
-            session_id=session.session_id,
-            request_hash=request.digest(),
-            expires_at=self._clock() // 1000 + KEY_SECONDS,
-        )
-        return self._sessions.idempotency(_key_digest(key), record)
-
-    def _again(self, request: StartRequest, record: IdempotencyRecord) -> Session:
-        if record.request_hash != request.digest():
-            raise IdempotencyKeyReused(
-                "this Idempotency-Key came with another request before; use a new one"
-            )
-        session = self.get(record.session_id)
-        bind(session_id=session.session_id)
-        if session.status is SessionStatus.STARTED:
-            self._execute(session)
-        return session
-
-    def _execute(self, session: Session) -> None:
-        if session.machine_arn is None:
-            return
-        try:
-            self._machines.start(session.machine_arn, session.session_id, session.execution_input)
-        except Refused as refusal:
-            self._recording.fail(session.session_id, Failure(code="StartRefused"))
-            raise DependencyFailed(f"the session could not be started: {refusal}") from refusal
-        except DependencyFailed:
-            warn("execution not started yet; the sweeper will")
 
     def get(self, session_id: str) -> Session:
         """Raises SessionNotFound."""
@@ -297,7 +219,3 @@ class SessionService:
                 self._recording.finish(after)
             case SessionStatus.RUNNING if asked is SessionStatus.RUNNING:
                 self._queue.send(ResumeMessage(session_id=after.session_id))
-
-
-def _key_digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
