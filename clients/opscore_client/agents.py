@@ -12,9 +12,15 @@ class Agents:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def find(self, *, state: str | None = None, capability: str | None = None) -> Listing[Agent]:
-        """All agents, or those in a state or with a capability."""
-        filters = {"state": state, "capability": capability}
+    def find(
+        self,
+        *,
+        state: str | None = None,
+        capability: str | None = None,
+        condition: str | None = None,
+    ) -> Listing[Agent]:
+        """All agents, or those in a state, with a capability or in a condition (`stale`, …)."""
+        filters = {"state": state, "capability": capability, "condition": condition}
         return Listing(self._http, route("agents"), filters)
 
     def get(self, agent_id: str) -> Agent:

@@ -16,7 +16,7 @@ class ErrorInfo(TypedDict):
 
 
 class DrainingSlot(TypedDict):
-    """A slot whose task timed out: the agent may still be at it."""
+    """A slot whose task was taken back: the agent may still be at it."""
 
     attemptId: str
     until: str
@@ -38,6 +38,8 @@ class Agent(TypedDict):
     timestamp: str
     lastSeenAt: str | None
     registeredAt: str
+    stale: bool
+    unresponsiveSince: str | None
     eligible: bool
     openTasks: list[str]
     cooldownUntil: str | None

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 
 from opscore.errors import Malformed
 from opscore.http.requests import Paging
+from opscore.lifecycle.agents import Condition
 from opscore.models.agent import Report
 from opscore.models.base import Model
 from opscore.models.limits import (
@@ -83,7 +84,8 @@ class AgentBody(Model):
 
 
 class AgentQuery(Paging):
-    """`?state=&capability=` of the list of agents."""
+    """`?state=&capability=&condition=` of the list of agents."""
 
     state: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     capability: Capability | None = None
+    condition: Condition | None = None

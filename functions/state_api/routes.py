@@ -18,6 +18,7 @@ from opscore.http.requests import (
     raw_body,
 )
 from opscore.http.responses import answer
+from opscore.models.agent import Agent
 from opscore.observability import bind
 from opscore.services.agents import Registration
 from opscore.services.webhook import Event
@@ -81,11 +82,11 @@ def add_routes(app: Resolver) -> None:
                 transport=details.transport,
             )
         )
-        return answer(200, views.agent(agent))
+        return answer(200, _shown(agent))
 
     @app.get("/v1/opscore/agent/<agent_id>")
     def read(**_: str) -> Any:
-        return answer(200, views.agent(services().agents.get(_agent_id())))
+        return answer(200, _shown(services().agents.get(_agent_id())))
 
     @app.delete("/v1/opscore/agent/<agent_id>")
     def deregister(**_: str) -> Any:
@@ -99,10 +100,14 @@ def add_routes(app: Resolver) -> None:
         found = services().agents.listed(
             state=wanted.state,
             capability=wanted.capability,
+            condition=wanted.condition,
             limit=wanted.limit,
             cursor=wanted.cursor,
         )
-        return answer(200, views.listing(found, views.agent))
+        return answer(200, views.listing(found, _shown))
+
+    def _shown(agent: Agent) -> dict[str, Any]:
+        return views.agent(agent, services().agents.conditions(agent))
 
     def _agent_id() -> str:
         agent_id = path_id(app.current_event, "agentId")

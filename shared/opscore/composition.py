@@ -113,6 +113,7 @@ class Services:
             self.wakeups,
             self._ports.clock,
             cooldown_ms=self._ports.settings.error_cooldown_seconds * 1000,
+            stale_ms=self._ports.settings.stale_agent_seconds * 1000,
             history_days=self._ports.settings.history_days,
         )
 

@@ -49,6 +49,7 @@ class Settings(BaseModel):
     redelivery_cap_seconds: Seconds = 300
     error_cooldown_seconds: Seconds = 5
     drain_seconds: Seconds = 300
+    stale_agent_seconds: Seconds = 3600
     capability_shards: Annotated[int, Field(ge=1, le=64)] = 4
     history_days: Annotated[int, Field(ge=1)] = 30
     retention_days: Annotated[int, Field(ge=1)] = 400

@@ -108,7 +108,7 @@ def _agents(items: list[dict[str, Any]]) -> Iterator[str]:
     for agent in (decode(Agent, item) for item in items if item["sk"] == "agent"):
         if agent.leases or agent.draining:
             yield f"agent {agent.agent_id} holds {agent.leases} {agent.draining}"
-        able = said(agent.state) in (Said.IDLE, Said.ERROR)
+        able = said(agent.state) in (Said.IDLE, Said.ERROR) and agent.unresponsive_since is None
         if able != (agent.idle_since is not None):
             yield f"agent {agent.agent_id} says {agent.state}, idle since {agent.idle_since}"
         if agent.idle_since is not None:

@@ -27,11 +27,14 @@ def list_agents(
     shell: Shell,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     capability: Annotated[str | None, typer.Option(help="Only those with it.")] = None,
+    condition: Annotated[
+        str | None, typer.Option(help="Only those that are unresponsive, or stale.")
+    ] = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
 ) -> None:
     """List agents."""
-    found = shell.client.agents.find(state=state, capability=capability)
+    found = shell.client.agents.find(state=state, capability=capability, condition=condition)
     shell.show_list(found, _columns(shell), limit, cursor)
 
 
@@ -64,6 +67,7 @@ def show_agent(shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AG
             "details": agent["details"],
             "free": "yes" if agent["eligible"] else "no",
             "tasks": ", ".join(agent["openTasks"]),
+            "unresponsive since": local(agent["unresponsiveSince"]),
             "cooling down until": local(agent["cooldownUntil"]),
             "draining": ", ".join(slot["attemptId"] for slot in agent["draining"]),
             "at once": agent["maxConcurrency"],
@@ -71,6 +75,7 @@ def show_agent(shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AG
             "endpoint": agent["contactEndpoint"],
             "transport": agent["transport"],
             "seen": f"{local(agent['lastSeenAt'])} ({ago(agent['lastSeenAt'], shell.now)})",
+            "stale": "yes" if agent["stale"] else "no",
             "registered": local(agent["registeredAt"]),
             "metadata": agent["metadata"],
         },

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from opscore.lifecycle.agents import Condition
 from opscore.models.agent import Agent
 from opscore.models.dead_letter import DeadLetter
 from opscore.models.session import Session
@@ -31,7 +32,7 @@ def listing(found: Listing[T], view: Callable[[T], Any]) -> dict[str, Any]:
     return {"items": [view(item) for item in found.items], "nextCursor": found.next_cursor}
 
 
-def agent(value: Agent) -> dict[str, Any]:
+def agent(value: Agent, conditions: Collection[Condition]) -> dict[str, Any]:
     return {
         "agentId": value.agent_id,
         "agentName": value.agent_name,
@@ -46,6 +47,8 @@ def agent(value: Agent) -> dict[str, Any]:
         "timestamp": value.timestamp,
         "lastSeenAt": iso(value.last_seen_at),
         "registeredAt": iso(value.registered_at),
+        "stale": Condition.STALE in conditions,
+        "unresponsiveSince": iso(value.unresponsive_since),
         "eligible": value.idle_since is not None,
         "openTasks": sorted(value.leases),
         "cooldownUntil": iso(value.cooldown_until),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
 from pydantic import JsonValue
 
@@ -22,6 +22,13 @@ class Said(Enum):
     ACTIVE = auto()
     ERROR = auto()
     OTHER = auto()
+
+
+class Condition(StrEnum):
+    """How an agent is, whatever state it has reported."""
+
+    UNRESPONSIVE = "unresponsive"
+    STALE = "stale"
 
 
 def said(state: str) -> Said:
@@ -46,7 +53,18 @@ def eligible(agent: Agent, now: int) -> bool:
     """Whether the agent can take one more task now."""
     if free_slots(agent) <= 0 or (agent.cooldown_until or 0) > now:
         return False
+    if agent.unresponsive_since is not None:
+        return False
     return agent.max_concurrency > 1 or said(agent.state) in (Said.IDLE, Said.ERROR)
+
+
+def conditions(agent: Agent, now: int, stale_ms: int) -> frozenset[Condition]:
+    """Those that hold. Stale: not heard of for so long; it may get work all the same."""
+    holding = {
+        Condition.UNRESPONSIVE: agent.unresponsive_since is not None,
+        Condition.STALE: (agent.last_seen_at or agent.registered_at) <= now - stale_ms,
+    }
+    return frozenset(condition for condition, holds in holding.items() if holds)
 
 
 def settled(agent: Agent, now: int) -> Agent:
@@ -84,22 +102,33 @@ def released(
     *,
     drain_until: int | None = None,
     cooldown_until: int | None = None,
+    silent: bool = False,
 ) -> Agent:
-    """The agent without that lease; with `drain_until`, the slot stays taken until then or until
-    the agent's next report.
+    """The agent without that lease; with `drain_until`, the slot stays taken until then, or until
+    the agent says that it is free. One that was silent until its lease ran out gets no work before
+    it is heard of.
     """
     leases = {key: lease for key, lease in agent.leases.items() if key != attempt_id}
-    draining = agent.draining
+    draining, unresponsive_since = agent.draining, agent.unresponsive_since
     if drain_until is not None and attempt_id in agent.leases:
         draining = (*draining, Draining(attempt_id=attempt_id, until=drain_until))
+    if silent and attempt_id in agent.leases and unresponsive_since is None:
+        unresponsive_since = now
     return settled(
         agent.replace(
             leases=leases,
             draining=draining,
+            unresponsive_since=unresponsive_since,
             cooldown_until=cooldown_until if cooldown_until is not None else agent.cooldown_until,
         ),
         now,
     )
+
+
+def spoke_late(agent: Agent, attempt_id: str, now: int) -> Agent:
+    """The agent after its own word, too late, on a task that it has ended by now."""
+    draining = tuple(slot for slot in agent.draining if slot.attempt_id != attempt_id)
+    return settled(agent.replace(draining=draining, unresponsive_since=None, last_seen_at=now), now)
 
 
 @dataclass(frozen=True)
@@ -125,8 +154,10 @@ def reported(agent: Agent, report: Report, now: int, cooldown_ms: int) -> Report
     changes: dict[str, object] = {
         "last_seen_at": now,
         "last_report_at": max(agent.last_report_at, report.at),
-        "draining": (),
+        "draining": tuple(slot for slot in agent.draining if not _frees(agent, slot, report)),
     }
+    if _is_news(agent, report):
+        changes["unresponsive_since"] = None
     if displayed:
         changes |= {
             "state": report.state,
@@ -148,6 +179,21 @@ def reported(agent: Agent, report: Report, now: int, cooldown_ms: int) -> Report
     return Reported(settled(agent.replace(**changes), now), displayed, lease, began, outcome)
 
 
+def _is_news(agent: Agent, report: Report) -> bool:
+    """Whether the agent said this after all that was heard of it, and so after what ran out."""
+    return report.at > agent.last_report_at
+
+
+def _frees(agent: Agent, slot: Draining, report: Report) -> bool:
+    """Whether the report says that the agent is no longer at the task that it was to stop."""
+    if said(report.state) is Said.ACTIVE:
+        return False
+    if report.attempt_id is not None:
+        return report.attempt_id == slot.attempt_id or agent.max_concurrency == 1
+    # Without a name, with other tasks in hand, it may be any of them that has ended.
+    return not agent.leases and _is_news(agent, report)
+
+
 def _is_newer(agent: Agent, report: Report) -> bool:
     if agent.reported_at is None or report.at != agent.reported_at:
         return agent.reported_at is None or report.at > agent.reported_at
@@ -161,7 +207,8 @@ def _heard(agent: Agent, report: Report) -> tuple[Lease | None, bool, Outcome | 
         if lease is None or lease.fence != report.fence:
             return None, False, None
         return _heard_by_name(lease, report)
-    if len(agent.leases) != 1:
+    if len(agent.leases) != 1 or agent.draining:
+        # Of which task? Also one that was taken back may be what it still speaks of.
         return None, False, None
     (lease,) = agent.leases.values()
     if lease.named or report.at <= lease.watermark:

@@ -38,7 +38,7 @@ class Lease(Model):
 
 
 class Draining(Model):
-    """A slot whose attempt timed out: the agent may still be at it, until (our clock, ms)."""
+    """A slot whose attempt was taken back: the agent may still be at it, until (our clock, ms)."""
 
     attempt_id: str
     until: int
@@ -49,7 +49,8 @@ class Agent(Model):
 
     Times are milliseconds of our clock, but for `reported_at` and `last_report_at`: microseconds of
     the agent's. `idle_since` is set if and only if the agent can take a task now; it is also the
-    sort key of the agent's idle entries.
+    sort key of the agent's idle entries. `unresponsive_since`: a lease ran out, and the agent has
+    not been heard of since.
     """
 
     agent_id: str
@@ -72,6 +73,7 @@ class Agent(Model):
     leases: dict[str, Lease] = Field(default_factory=dict)
     draining: tuple[Draining, ...] = ()
     cooldown_until: int | None = None
+    unresponsive_since: int | None = None
     idle_since: int | None = None
     rev: int = 0
 

@@ -22,6 +22,9 @@ class TaskError(StrEnum):
 TIMEOUTS = (TaskError.AGENT_TIMEOUT, TaskError.HEARTBEAT_TIMEOUT)
 """The agent was silent for too long: it may still be at it."""
 
+TAKEN_BACK = (*TIMEOUTS, TaskError.AGENT_LOST)
+"""The task ended without a word of its agent, which may still be at it."""
+
 
 class Outcome(Model):
     """How an attempt ended: a result, or an error code with its message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -93,9 +93,17 @@ class Agents:
         return self.get_many([key.sk for key, _ in page.items if key.sk not in excluded])
 
     def listed(
-        self, *, state: str | None, capability: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        state: str | None,
+        capability: str | None,
+        keep: Callable[[Agent], bool],
+        limit: int,
+        cursor: str | None,
     ) -> Listing[Agent]:
-        """A page of agents, by id; with a state, those whose state reads so."""
+        """A page of agents, by id; with a state, those whose state reads so. `keep` leaves out of
+        the page whom it refuses, so that a page may be short and still not the last.
+        """
         if state is None:
             partitions: Sequence[str] = [keys.directory(capability)]
         else:
@@ -113,9 +121,8 @@ class Agents:
         found = [key for page in pages for key, _ in page.items]
         ids = [key.pk.removeprefix("agent#") if state is not None else key.sk for key in found]
         agents = self.get_many(ids)
-        return Listing(
-            [a for a in agents if capability is None or capability in a.capabilities], next_cursor
-        )
+        found_agents = [a for a in agents if capability is None or capability in a.capabilities]
+        return Listing([agent for agent in found_agents if keep(agent)], next_cursor)
 
     def heard(
         self, agent_id: str, report: Report, entry_id: str, now: int, *, displayed: bool, days: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from opscore.errors import AgentNotFound, Contended
-from opscore.lifecycle.agents import reported, settled
+from opscore.lifecycle.agents import Condition, conditions, reported, settled
 from opscore.models.agent import Agent, Report
 from opscore.models.outcome import Outcome, TaskError
 from opscore.observability import note
@@ -49,6 +49,7 @@ class AgentService:
         clock: Clock,
         *,
         cooldown_ms: int,
+        stale_ms: int,
         history_days: int,
     ) -> None:
         self._store = store
@@ -58,6 +59,7 @@ class AgentService:
         self._wakeups = wakeups
         self._clock = clock
         self._cooldown_ms = cooldown_ms
+        self._stale_ms = stale_ms
         self._history_days = history_days
 
     def register(self, registration: Registration) -> Agent:
@@ -161,10 +163,27 @@ class AgentService:
         self.get(agent_id)
         return self._agents.history(agent_id, limit=limit, cursor=cursor)
 
+    def conditions(self, agent: Agent) -> frozenset[Condition]:
+        """How the agent is now, whatever state it has reported."""
+        return conditions(agent, self._clock(), self._stale_ms)
+
     def listed(
-        self, *, state: str | None, capability: str | None, limit: int, cursor: str | None
+        self,
+        *,
+        state: str | None,
+        capability: str | None,
+        condition: Condition | None = None,
+        limit: int,
+        cursor: str | None,
     ) -> Listing[Agent]:
-        return self._agents.listed(state=state, capability=capability, limit=limit, cursor=cursor)
+        """A page of agents, by id; it may be short and still not the last."""
+
+        def keep(agent: Agent) -> bool:
+            return condition is None or condition in self.conditions(agent)
+
+        return self._agents.listed(
+            state=state, capability=capability, keep=keep, limit=limit, cursor=cursor
+        )
 
     def sync(self, directory: AgentDirectory) -> int:
         """Register those agents of another system's list that are not known as listed there.
@@ -212,4 +231,4 @@ def _merged(before: Agent | None, registration: Registration, now: int) -> Agent
     if before is None:
         return Agent(agent_id=registration.agent_id, registered_at=now, **known)
     # Whoever registers again is reachable again.
-    return before.replace(**known, cooldown_until=None)
+    return before.replace(**known, cooldown_until=None, unresponsive_since=None)

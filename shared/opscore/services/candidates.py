@@ -96,9 +96,10 @@ class Candidates:
 
 def _could(other: Agent, now: int) -> bool:
     """Whether the agent can be expected to take a task: it is free, or busy and so will be. One
-    that drains or cools down, or holds nothing and has long been silent, may never speak again.
+    that drains, cools down or is unresponsive, or holds nothing and has long been silent, may never
+    speak again.
     """
-    if other.draining or other.cooldown_until is not None:
+    if other.draining or other.cooldown_until is not None or other.unresponsive_since is not None:
         return False
     heard_lately = (other.last_seen_at or 0) > now - SILENT_MS
     return other.idle_since is not None or bool(other.leases) or heard_lately

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from opscore.errors import Contended
-from opscore.lifecycle.agents import released
+from opscore.lifecycle.agents import released, spoke_late
 from opscore.models.agent import Agent
-from opscore.models.outcome import TIMEOUTS, Outcome
+from opscore.models.outcome import TAKEN_BACK, TIMEOUTS, Outcome
 from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.observability import note
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store, TokenGone, Tokens
@@ -136,8 +136,15 @@ class Outcomes:
             superseded=superseded,
         )
         closed = self._tasks.closed(decided.attempt_id, self._clock(), superseded=superseded)
-        drain = decided.outcome.error_code in TIMEOUTS
-        self._free(decided.attempt_id, decided.agent_id, [closed], drain=drain, agent=agent)
+        code = decided.outcome.error_code
+        self._free(
+            decided.attempt_id,
+            decided.agent_id,
+            [closed],
+            drain=code in TAKEN_BACK,
+            silent=code in TIMEOUTS,
+            agent=agent,
+        )
 
     def tell(self, token: str, outcome: Outcome) -> bool:
         """Answer a token, and nothing else; False if it can't be answered any more."""
@@ -183,6 +190,7 @@ class Outcomes:
         changes: list[Change],
         *,
         drain: bool,
+        silent: bool = False,
         agent: Agent | None = None,
     ) -> bool:
         """Write the attempt's last changes with its lease released; False if the attempt itself
@@ -192,7 +200,11 @@ class Outcomes:
             if agent is None and agent_id is not None:
                 agent = self._agents.get(agent_id)
             before = agent if agent is not None and attempt_id in agent.leases else None
-            after = None if before is None else self._freed(before, attempt_id, drain=drain)
+            after = None
+            if before is not None:
+                now = self._clock()
+                until = now + self._drain_ms if drain else None
+                after = released(before, attempt_id, now, drain_until=until, silent=silent)
             release = [] if before is None or after is None else self._agents.changed(before, after)
             try:
                 self._store.write(*changes, *release)
@@ -208,6 +220,19 @@ class Outcomes:
             return True
         raise Contended(f"agent {agent_id} keeps changing; try again")
 
-    def _freed(self, agent: Agent, attempt_id: str, *, drain: bool) -> Agent:
-        now = self._clock()
-        return released(agent, attempt_id, now, drain_until=now + self._drain_ms if drain else None)
+    def heard_late(self, agent_id: str, attempt_id: str) -> None:
+        """Note that an agent is there after all: it gave its own word on a task whose time was
+        over. Raises Contended.
+        """
+        for _ in range(TRIES):
+            agent = self._agents.get(agent_id)
+            if agent is None:
+                return
+            after = spoke_late(agent, attempt_id, self._clock())
+            try:
+                self._store.write(*self._agents.changed(agent, after))
+            except ConditionFailed:
+                continue
+            self._wakeups.after_change(agent, after)
+            return
+        raise Contended(f"agent {agent_id} keeps changing; try again")

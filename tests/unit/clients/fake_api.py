@@ -170,6 +170,7 @@ class FakeOpsCore(BaseAdapter):
                 for agent in self.agents.values()
                 if wanted.get("state", agent["state"]) == agent["state"]
                 and ("capability" not in wanted or wanted["capability"] in agent["capabilities"])
+                and (wanted.get("condition") != "stale" or agent["stale"])
             ],
         )
 
@@ -309,6 +310,8 @@ def an_agent(agent_id: str, **fields: Any) -> Json:
         "timestamp": "2026-11-22T10:00:00Z",
         "lastSeenAt": "2026-11-22T10:00:00Z",
         "registeredAt": "2026-11-22T09:00:00Z",
+        "stale": False,
+        "unresponsiveSince": None,
         "eligible": True,
         "openTasks": [],
         "cooldownUntil": None,

@@ -93,6 +93,15 @@ def test_an_agent_that_can_take_no_task_says_why(api: FakeOpsCore, opscore: Opsc
     assert "draining\tt-1\n" in opscore("agent", "show", "a").stdout
 
 
+def test_agents_in_a_condition_are_listed(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.agents |= {"a": an_agent("a"), "b": an_agent("b", stale=True)}
+
+    shown = opscore("agent", "list", "--condition", "stale").stdout
+
+    assert [line.split("\t")[0] for line in shown.splitlines()] == ["b"]
+    assert "stale\tyes\n" in opscore("agent", "show", "b").stdout
+
+
 def test_an_agent_is_deregistered(api: FakeOpsCore, opscore: Opscore) -> None:
     api.agents["a"] = an_agent("a")
 

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opscore.lifecycle.agents import (
+    Condition,
     Reported,
     Said,
     claimed,
+    conditions,
     eligible,
     failure_of,
     free_slots,
@@ -355,7 +357,76 @@ def test_the_slot_of_a_timed_out_task_is_free_again_when_the_agent_says_idle() -
 def test_releasing_a_lease_that_is_not_there_drains_nothing() -> None:
     agent = settled(an_agent(), NOW)
 
-    assert released(agent, "other", NOW, drain_until=NOW + 1_000) == agent
+    assert released(agent, "other", NOW, drain_until=NOW + 1_000, silent=True) == agent
+
+
+# ---- unresponsive
+
+
+def ran_out(**more: Any) -> Agent:
+    """An agent whose lease t1 ran out."""
+    return released(busy(**more), "t1", NOW, drain_until=NOW + 1_000, silent=True)
+
+
+def test_an_agent_whose_lease_ran_out_gets_nothing_until_it_speaks() -> None:
+    agent = settled(ran_out(), NOW + 1_000_000)
+    assert (agent.state, agent.idle_since, agent.unresponsive_since) == ("idle", None, NOW)
+
+    after = reported(agent, a_report("idle", WATERMARK + 1), NOW + 1_000_001, COOLDOWN).agent
+
+    assert after.unresponsive_since is None
+    assert after.idle_since == NOW + 1_000_001
+
+
+@pytest.mark.parametrize("state", ["active", "idle", "error"])
+def test_what_it_said_before_and_arrives_late_does_not_count(state: str) -> None:
+    after = reported(ran_out(), a_report(state, WATERMARK), NOW + 1, COOLDOWN).agent
+
+    assert after.unresponsive_since == NOW
+    assert after.draining
+
+
+@pytest.mark.parametrize("first", ["active", "idle"])
+def test_the_late_pair_of_a_lost_task_ends_no_other_that_its_agent_has(first: str) -> None:
+    """Two slots, and reports that name no task: the pair may be of either."""
+    one = claimed(settled(an_agent(max_concurrency=2), NOW), a_lease("t1"), NOW)
+    both = claimed(one, a_lease("t2"), NOW)
+    agent = released(both, "t1", NOW, drain_until=NOW + 1_000, silent=True)
+    pair = [a_report("active", WATERMARK + 1), a_report("idle", WATERMARK + 2)]
+
+    effect = hear(agent, pair if first == "active" else pair[::-1])
+
+    assert effect.outcome is None
+    assert effect.agent.unresponsive_since is None
+    assert free_slots(effect.agent) == 0
+
+
+def test_naming_a_lost_task_as_ended_frees_its_slot_among_others() -> None:
+    one = claimed(settled(an_agent(max_concurrency=2), NOW), a_lease("t1"), NOW)
+    both = claimed(one, a_lease("t2"), NOW)
+    agent = released(both, "t1", NOW, drain_until=NOW + 1_000, silent=True)
+
+    still = reported(agent, named("active", WATERMARK + 1), NOW + 1, COOLDOWN).agent
+    ended = reported(still, named("idle", WATERMARK + 2), NOW + 2, COOLDOWN).agent
+
+    assert free_slots(still) == 0
+    assert free_slots(ended) == 1
+    assert ended.idle_since == NOW + 2
+
+
+def test_conditions_leave_the_reported_state_as_it_is() -> None:
+    agent = ran_out()
+
+    assert conditions(agent, NOW, 60_000) == {Condition.UNRESPONSIVE}
+    assert agent.state == "idle"
+
+
+def test_an_agent_is_stale_when_it_was_not_heard_of_for_that_long() -> None:
+    agent = an_agent(last_seen_at=NOW)
+
+    assert Condition.STALE not in conditions(agent, NOW + 59_999, 60_000)
+    assert Condition.STALE in conditions(agent, NOW + 60_000, 60_000)
+    assert eligible(agent, NOW + 60_000)
 
 
 @st.composite
@@ -371,6 +442,7 @@ def agents(draw: st.DrawFn) -> Agent:
             for until in draw(st.lists(st.integers(NOW - 5, NOW + 5), max_size=2))
         ),
         cooldown_until=draw(times),
+        unresponsive_since=draw(st.none() | st.just(NOW - 1)),
         idle_since=draw(times),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from opscore.errors import OutcomeDiffers
 from opscore.http import views
 from opscore.models.messages import DeadlineMessage, ReconsiderMessage, TaskMessage
 from opscore.models.outcome import Outcome
@@ -182,7 +183,7 @@ def test_the_late_pair_of_a_timed_out_task_does_not_end_the_agents_next_one(flee
     assert fleet.attempt(second).outcome is None
 
 
-def test_an_agent_that_never_speaks_again_is_asked_again_after_a_while(fleet: Fleet) -> None:
+def test_an_agent_that_timed_out_gets_no_task_before_it_speaks(fleet: Fleet) -> None:
     timed_out(fleet)
     second = fleet.message("second")
     fleet.dispatch(second)
@@ -190,8 +191,36 @@ def test_an_agent_that_never_speaks_again_is_asked_again_after_a_while(fleet: Fl
     fleet.clock.forward(DRAIN_SECONDS)
     fleet.sweeper.sweep()
     fleet.settle()
+    assert fleet.attempt(second).status is AttemptStatus.PARKED
+    fleet.says("a", "idle")
+    fleet.settle()
 
     assert fleet.attempt(second).agent_id == "a"
+
+
+def test_an_agents_own_late_word_shows_that_it_is_there(fleet: Fleet) -> None:
+    message = timed_out(fleet)
+    second = fleet.message("second")
+    fleet.dispatch(second)
+
+    with pytest.raises(OutcomeDiffers):
+        fleet.own_word.complete(f"{message.attempt_id}.1", "a", "late")
+    fleet.settle()
+
+    assert fleet.attempt(second).status is AttemptStatus.SENT
+    assert fleet.agents.get("a").unresponsive_since is None
+
+
+def test_an_agent_that_registers_again_after_it_timed_out_is_asked_again(fleet: Fleet) -> None:
+    timed_out(fleet)
+    second = fleet.message("second")
+    fleet.dispatch(second)
+    fleet.clock.forward(DRAIN_SECONDS)
+
+    fleet.agent("a", state=None)
+    fleet.settle()
+
+    assert fleet.attempt(second).status is AttemptStatus.SENT
 
 
 def test_the_late_outcome_of_a_timed_out_task_changes_nothing(fleet: Fleet) -> None:
@@ -218,7 +247,7 @@ def test_slots_that_drain_one_after_the_other_are_looked_at_once_each(fleet: Fle
     for number in range(3):
         message = fleet.message(task_id=f"step-{number}")
         fleet.dispatch(message)
-        assert fleet.outcomes.end(fleet.attempt(message), Outcome.failure("AgentTimeout", ""))
+        assert fleet.outcomes.end(fleet.attempt(message), Outcome.failure("AgentLost", ""))
         fleet.clock.forward(10)
     first, second, third = looks(fleet)
 

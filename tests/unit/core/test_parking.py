@@ -109,12 +109,12 @@ def test_a_waiting_task_is_taken_when_an_agent_finishes_another(fleet: Fleet) ->
     assert sent(fleet, second)
 
 
-def test_a_waiting_task_is_taken_when_a_timed_out_agents_slot_has_drained(fleet: Fleet) -> None:
+def test_a_waiting_task_is_taken_when_the_slot_of_a_lost_one_has_drained(fleet: Fleet) -> None:
     fleet.agent("b")
     first = fleet.message()
     fleet.dispatch(first)
     second = parked(fleet)
-    assert fleet.outcomes.end(fleet.attempt(first), Outcome.failure("AgentTimeout", ""))
+    assert fleet.outcomes.end(fleet.attempt(first), Outcome.failure("AgentLost", ""))
     fleet.settle()
     assert not sent(fleet, second)
 
@@ -146,7 +146,7 @@ def test_a_waiting_task_is_taken_when_a_claim_finds_more_slots_drained(fleet: Fl
     for task_id in ("first", "second"):
         message = fleet.message(task_id=task_id)
         fleet.dispatch(message)
-        assert fleet.outcomes.end(fleet.attempt(message), Outcome.failure("AgentTimeout", ""))
+        assert fleet.outcomes.end(fleet.attempt(message), Outcome.failure("AgentLost", ""))
     waiting = parked(fleet, task_id="waiting")
     fleet.queue.take()
 

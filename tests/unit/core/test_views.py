@@ -118,7 +118,7 @@ def test_an_agent_shows_what_it_was_registered_with_and_what_it_holds(fleet: Fle
     message = fleet.message()
     fleet.dispatch(message)
 
-    shown = views.agent(fleet.agents.get("a"))
+    shown = views.agent(fleet.agents.get("a"), ())
 
     assert shown["openTasks"] == [message.attempt_id]
     assert shown["eligible"] is True
