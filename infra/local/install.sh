@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 uv_version=0.13.9
-asked=(requirements.txt shared/requirements.txt clients/requirements.txt infra/local/requirements-sam.txt
+asked=(requirements.txt shared/requirements.txt clients/requirements.txt
+  clients/requirements-trial.txt infra/local/requirements-sam.txt
   infra/local/requirements-ministack.txt infra/local/install.sh pyproject.toml)
 stamp=.venv/installed
 

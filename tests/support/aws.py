@@ -25,7 +25,7 @@ from opscore import bootstrap, observability, settings
 from opscore.aws import clients
 from opscore.observability import Handler
 from tests.support.events import ACCOUNT, REGION
-from tests.support.interpreters.moto_fixes import mended_moto
+from tests.support.moto import mended_moto
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,4 +1,4 @@
-"""Runs one workflow case in a Step Functions interpreter, playing every agent."""
+"""Runs one workflow case, playing every agent: in an interpreter, or on anything like AWS."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opscore.workflows.checks import check
 from opscore.workflows.compiler import compile_workflow
+from opscore_trial.interpreter import Execution
 from tests.support.workflow_cases import SESSION_AGENT, Case, Fails, Silent
 
 if TYPE_CHECKING:
@@ -33,6 +34,28 @@ class Run:
     messages: list[dict[str, Any]] = field(default_factory=list)
 
 
+def interpret(case: Case) -> Run:
+    """Run the case's template in the interpreter alone."""
+    workflow = check(case.template).require()
+    agents = _Agents(case)
+
+    def receive(message: dict[str, Any]) -> None:
+        match agents.answer_to(message):
+            case Silent():
+                pass
+            case Fails(error, cause):
+                execution.fail(message["token"], error, cause)
+            case result:
+                execution.succeed(message["token"], result)
+
+    given = {"input": case.payload, "session": _session(workflow.id)}
+    execution = Execution(compile_workflow(workflow, "queue"), given, receive)
+    ended = execution.run()
+    return Run(
+        ended.status, ended.output, ended.error, ended.cause, list(ended.entered), agents.messages
+    )
+
+
 def run_case(
     case: Case, sqs: SQSClient, sfn: SFNClient, *, patience: float = 30, pause: float = 0.01
 ) -> Run:
@@ -43,11 +66,10 @@ def run_case(
     machine = sfn.create_state_machine(
         name=f"case-{uuid.uuid4().hex}", definition=definition, roleArn=ROLE
     )["stateMachineArn"]
-    session = {"id": "s", "agentId": SESSION_AGENT, "workflowId": workflow.id, "workflowVersion": 1}
     execution = sfn.start_execution(
         stateMachineArn=machine,
         name=str(uuid.uuid4()),
-        input=json.dumps({"input": case.payload, "session": session}),
+        input=json.dumps({"input": case.payload, "session": _session(workflow.id)}),
     )["executionArn"]
     agents = _Agents(case)
     until = time.monotonic() + patience
@@ -57,6 +79,10 @@ def run_case(
             break
         time.sleep(pause)
     return _ended(sfn, execution, agents.messages)
+
+
+def _session(workflow_id: str) -> dict[str, Any]:
+    return {"id": "s", "agentId": SESSION_AGENT, "workflowId": workflow_id, "workflowVersion": 1}
 
 
 class _Agents:
@@ -72,8 +98,7 @@ class _Agents:
         for message in received.get("Messages", []):
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
             body = json.loads(message["Body"])
-            self.messages.append(body)
-            match self._next(body):
+            match self.answer_to(body):
                 case Silent():
                     pass
                 case Fails(error, cause):
@@ -81,7 +106,9 @@ class _Agents:
                 case result:
                     sfn.send_task_success(taskToken=body["token"], output=json.dumps(result))
 
-    def _next(self, body: dict[str, Any]) -> Any:
+    def answer_to(self, body: dict[str, Any]) -> Any:
+        """The answer whose turn it is."""
+        self.messages.append(body)
         task, route = body["taskId"], body["route"]
         key = f"{task}#{route}" if f"{task}#{route}" in self._case.agents else task
         answers = self._case.agents[key]

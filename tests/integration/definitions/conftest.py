@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.interpreters.moto_fixes import mended_moto
+from tests.support.moto import mended_moto
 
 
 @pytest.fixture
