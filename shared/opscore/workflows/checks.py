@@ -37,8 +37,11 @@ class Checked:
         return self.workflow
 
 
-def check(source: str | bytes | Mapping[str, Any]) -> Checked:
-    """Read and check a template: YAML or JSON text, or data that was JSON. Never raises."""
+def check(source: str | bytes | Mapping[str, Any], *, own_executions: bool = True) -> Checked:
+    """Read and check a template: YAML or JSON text, or data that was JSON. Never raises.
+
+    `own_executions`: whether the items of a map can have executions of their own, where it will run.
+    """
     report = Report()
     node = load(source, report)
     if node is None and not report.errors:
@@ -48,7 +51,7 @@ def check(source: str | bytes | Mapping[str, Any]) -> Checked:
     workflow = attempt(Field(node, "", report), read_workflow, None)
     if workflow is not None:
         check_flow(workflow, report)
-        check_limits(workflow, report)
+        check_limits(workflow, report, own_executions=own_executions)
     data = to_data(node)
     return Checked(
         workflow=None if report.errors else workflow,

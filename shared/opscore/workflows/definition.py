@@ -14,6 +14,16 @@ SEND_AND_WAIT = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Where a state goes on, and what it hands on; without a next state it is the last, and what it
+    hands on is what it made.
+    """
+
+    next_state: str | None
+    output: Any = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Retrier:
     """One rule of a state's Retry; `max_attempts` counts the tries after the first."""
 
@@ -27,9 +37,8 @@ class Retrier:
 
 @dataclass(frozen=True, slots=True)
 class Catcher:
-    """One rule of a state's Catch."""
+    """The one rule of a state's Catch: it takes every error."""
 
-    error_equals: tuple[str, ...]
     next_state: str
     assign: Mapping[str, Any] = field(default_factory=dict)
     output: Any = field(default_factory=dict)
@@ -37,23 +46,120 @@ class Catcher:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """A state that does something. Without a next state it is the last, and outputs its result."""
+    """A state that does something; what it makes is its result."""
 
     resource: str
     arguments: Mapping[str, Any]
     timeout_seconds: int | str
+    way: Way
     retry: tuple[Retrier, ...] = ()
-    catch: tuple[Catcher, ...] = ()
+    catch: Catcher | None = None
     assign: Mapping[str, Any] = field(default_factory=dict)
-    next_state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class EndState:
-    """A last state whose output is its input."""
+class ParallelState:
+    """Branches that run at once; their results are a list."""
+
+    branches: tuple[Part, ...]
+    way: Way
+    retry: tuple[Retrier, ...] = ()
+    catch: Catcher | None = None
+    assign: Mapping[str, Any] = field(default_factory=dict)
 
 
-State = TaskState | EndState
+@dataclass(frozen=True, slots=True)
+class MapState:
+    """A part that runs once for each item; `executions`: each in an execution of its own."""
+
+    items: Any
+    selector: Mapping[str, Any]
+    max_concurrency: int
+    part: Part
+    way: Way
+    executions: bool = False
+    retry: tuple[Retrier, ...] = ()
+    catch: Catcher | None = None
+    assign: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PassState:
+    """A state that only sets variables; what it hands on is its way's."""
+
+    way: Way
+    assign: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitState:
+    """A pause: of seconds, or until a time."""
+
+    way: Way
+    seconds: int | str | None = None
+    timestamp: str | None = None
+    assign: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRule:
+    """One way on, if a condition holds. Without an output the input is handed on."""
+
+    condition: str
+    next_state: str
+    assign: Mapping[str, Any] = field(default_factory=dict)
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceState:
+    """The first rule that holds decides; `assign` is of the default alone."""
+
+    rules: tuple[ChoiceRule, ...]
+    default: str
+    assign: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SucceedState:
+    """A last state that makes its output; None: what it was handed."""
+
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailState:
+    """A last state that fails its execution, its branch or its item."""
+
+    error: str
+    cause: str
+
+
+State = (
+    TaskState
+    | ParallelState
+    | MapState
+    | PassState
+    | WaitState
+    | ChoiceState
+    | SucceedState
+    | FailState
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """States that lead from the first to an end."""
+
+    start_at: str
+    states: Mapping[str, State]
+
+    def to_data(self) -> dict[str, Any]:
+        """As Step Functions writes it."""
+        return {
+            "StartAt": self.start_at,
+            "States": {name: _state(state) for name, state in self.states.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +167,7 @@ class StateMachine:
     """A whole definition."""
 
     comment: str
-    start_at: str
-    states: Mapping[str, State]
+    part: Part
     timeout_seconds: int | None = None
 
     def to_json(self) -> str:
@@ -71,9 +176,8 @@ class StateMachine:
             _present(
                 Comment=self.comment,
                 QueryLanguage="JSONata",
-                StartAt=self.start_at,
                 TimeoutSeconds=self.timeout_seconds,
-                States={name: _state(state) for name, state in self.states.items()},
+                **self.part.to_data(),
             ),
             ensure_ascii=False,
             sort_keys=True,
@@ -89,17 +193,76 @@ def _state(state: State) -> dict[str, Any]:
                 Resource=state.resource,
                 Arguments=state.arguments,
                 TimeoutSeconds=state.timeout_seconds,
-                Retry=[_retrier(retrier) for retrier in state.retry] or None,
-                Catch=[_catcher(catcher) for catcher in state.catch] or None,
-                Assign=state.assign or None,
-                **_way_on(state.next_state),
+                **_guarded(state),
             )
-        case EndState():
-            return {"Type": "Succeed"}
+        case ParallelState():
+            branches = [branch.to_data() for branch in state.branches]
+            return _present(Type="Parallel", Branches=branches, **_guarded(state))
+        case MapState():
+            return _map(state)
+        case PassState():
+            return _present(Type="Pass", Assign=state.assign or None, **_made(state.way))
+        case WaitState():
+            return _present(
+                Type="Wait",
+                Seconds=state.seconds,
+                Timestamp=state.timestamp,
+                Assign=state.assign or None,
+                **_made(state.way),
+            )
+        case ChoiceState():
+            return _present(
+                Type="Choice",
+                Choices=[_rule(rule) for rule in state.rules],
+                Default=state.default,
+                Assign=state.assign or None,
+            )
+        case SucceedState():
+            return _present(Type="Succeed", Output=state.output)
+        case FailState():
+            return {"Type": "Fail", "Error": state.error, "Cause": state.cause}
 
 
-def _way_on(next_state: str | None) -> dict[str, Any]:
-    return {"End": True} if next_state is None else {"Next": next_state, "Output": {}}
+def _map(state: MapState) -> dict[str, Any]:
+    config = {"Mode": "INLINE"}
+    if state.executions:
+        config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    return _present(
+        Type="Map",
+        Items=state.items,
+        ItemSelector=state.selector,
+        MaxConcurrency=state.max_concurrency,
+        ItemProcessor={"ProcessorConfig": config, **state.part.to_data()},
+        **_guarded(state),
+    )
+
+
+def _guarded(state: TaskState | ParallelState | MapState) -> dict[str, Any]:
+    way: dict[str, Any] = {"End": True}
+    if state.way.next_state is not None:
+        way = {"Next": state.way.next_state, "Output": state.way.output}
+    return {
+        "Retry": [_retrier(retrier) for retrier in state.retry] or None,
+        "Catch": [_catcher(state.catch)] if state.catch else None,
+        "Assign": state.assign or None,
+        **way,
+    }
+
+
+def _made(way: Way) -> dict[str, Any]:
+    """The way on from a state that makes nothing of its own: it says what it hands on."""
+    if way.next_state is None:
+        return {"End": True, "Output": way.output}
+    return {"Next": way.next_state, "Output": way.output}
+
+
+def _rule(rule: ChoiceRule) -> dict[str, Any]:
+    return _present(
+        Condition=rule.condition,
+        Next=rule.next_state,
+        Assign=rule.assign or None,
+        Output=rule.output,
+    )
 
 
 def _retrier(retrier: Retrier) -> dict[str, Any]:
@@ -115,7 +278,7 @@ def _retrier(retrier: Retrier) -> dict[str, Any]:
 
 def _catcher(catcher: Catcher) -> dict[str, Any]:
     return _present(
-        ErrorEquals=list(catcher.error_equals),
+        ErrorEquals=["States.ALL"],
         Next=catcher.next_state,
         Assign=catcher.assign or None,
         Output=catcher.output,

@@ -88,22 +88,16 @@ class Field:
 class Fields:
     """The fields of one object, by name; what is not asked for was unknown."""
 
-    def __init__(self, field: Field, known: Collection[str], later: Collection[str] = ()) -> None:
+    def __init__(self, field: Field, known: Collection[str]) -> None:
         self.field = field
         if not isinstance(field.node, Mapping):
             field.wrong_type("an object")
         self._entries = field.entries() or {}
         for key, place in self._keys(field.node):
-            if key in known or key.startswith("x-"):
-                continue
-            if key in later:
-                message = f"'{key}' is not supported by this version"
-                field.report.error(Code.NOT_SUPPORTED, message, place)
-            else:
+            if key not in known and not key.startswith("x-"):
                 message = f"there is no field '{short(key)}' here"
-                field.report.error(
-                    Code.UNKNOWN_FIELD, message, place, field.report.suggest(key, known)
-                )
+                hint = field.report.suggest(key, known)
+                field.report.error(Code.UNKNOWN_FIELD, message, place, hint)
 
     def _keys(self, node: Mapping) -> Iterator[tuple[str, Place]]:
         prefix = f"{self.field.path}." if self.field.path else ""

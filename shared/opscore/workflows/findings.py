@@ -20,7 +20,7 @@ MAX_EXPRESSIONS = 128 * 1024
 
 
 class Code(StrEnum):
-    """Stable codes; a number is never given to something else."""
+    """Stable codes; a number is never given to something else (OC019 was one)."""
 
     NOT_UTF8 = "OC001"
     TOO_LARGE = "OC002"
@@ -37,7 +37,6 @@ class Code(StrEnum):
     BAD_ID = "OC016"
     DUPLICATE_ID = "OC017"
     EXCLUSIVE_FIELDS = "OC018"
-    NOT_SUPPORTED = "OC019"
     EXPRESSION_SYNTAX = "OC020"
     UNKNOWN_NAME = "OC021"
     TASKS_WITHOUT_NAME = "OC022"
@@ -54,6 +53,14 @@ class Code(StrEnum):
     FOREIGN_ERROR = "OC033"
     DEFINITION_TOO_LARGE = "OC034"
     TOO_MANY_EVENTS = "OC035"
+    NOT_SEEN_HERE = "OC036"
+    VARIABLE_NOT_SET = "OC037"
+    HIDDEN_VARIABLE = "OC038"
+    NO_RESULT = "OC039"
+    BAD_SCHEMA = "OC040"
+    MAP_TOO_LARGE = "OC041"
+    NOT_TOP_LEVEL = "OC042"
+    NOT_ON_RECORD = "OC043"
     INHERITED_LONG_TIMEOUT = "OC101"
     RETRY_OUTLASTS_SESSION = "OC102"
     SUSPICIOUS_ERROR_NAME = "OC103"

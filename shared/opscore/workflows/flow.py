@@ -1,110 +1,242 @@
-"""The ways through a workflow: what is reached, whether it ends, what is known on arrival."""
+"""The ways through a list of steps: what is reached, whether it ends, what is known on arrival.
+
+Facts are bits of an integer, so that the work for a step hardly grows with their number. Nothing
+that holds ever ceases to: so each list is solved once, for what its steps add, and what was known
+before is joined to that.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from opscore.workflows.language import FixedResult, OtherRoute, OtherTask, Task, Workflow
+from opscore.workflows.language import (
+    Block,
+    Choice,
+    Fail,
+    Map,
+    OtherTask,
+    Parallel,
+    Repeat,
+    SetVariables,
+    Step,
+    Succeed,
+)
+from opscore.workflows.steps import all_steps, blocks, fallback_of
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One way on from a task. `target` None is the end; a failed task leaves no result."""
+    """One way on from a step. `target` None is the end of its list; a failure leaves no result."""
 
     target: str | None
     failed: bool
 
 
-def edges(task: Task) -> Iterator[Edge]:
-    """Every way on from a task."""
-    yield Edge(task.next_task, failed=False)
-    match task.fallback:
-        case OtherTask(task_id):
-            yield Edge(task_id, failed=True)
-        case OtherRoute() | FixedResult() | None:
-            pass
+def edges(step: Step) -> Iterator[Edge]:
+    """Every way on from a step, within its list."""
+    match step:
+        case Fail() | Succeed():
+            return
+        case Choice(rules=rules):
+            yield from (Edge(rule.next_task, failed=False) for rule in rules)
+            yield Edge(step.next_task, failed=False)
+        case _:
+            yield Edge(step.next_task, failed=False)
+            match fallback_of(step):
+                case OtherTask(task_id):
+                    yield Edge(task_id, failed=True)
+                case _:
+                    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What shares variables: the execution (number 0), a branch, the body of a map."""
+
+    number: int
+    parent: Scope | None
+
+    def sees(self, other: Scope) -> bool:
+        """Whether variables of the other scope can be read here."""
+        return self == other or (self.parent is not None and self.parent.sees(other))
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a step stands in: its scope, and whether there are an item and an index."""
+
+    scope: Scope
+    item: bool = False
+    index: bool = False
 
 
 class Flow:
-    """What holds at each task, on every way that leads to it.
+    """What holds at each step of a list and inside it, on every way that leads there."""
 
-    Results are bits of an integer, so that the work for a task hardly grows with their number.
-    """
+    def __init__(self, block: Block) -> None:
+        self._steps = {step.id: step for step in all_steps(block)}
+        self._bits: dict[object, int] = {}
+        self._around: dict[str, Around] = {}
+        self._scopes = 1
+        self._place(block, Around(Scope(0, None)))
+        self._known: dict[str, int] = {}
+        self._at_until: dict[str, int] = {}
+        self._trapped: list[str] = []
+        self._solve(block)
+        self._join(block, 0)
 
-    def __init__(self, workflow: Workflow) -> None:
-        self._tasks = {task.id: task for task in workflow.tasks}
-        self._bits = {task_id: 1 << n for n, task_id in enumerate(self._tasks)}
-        self._error_bit = 1 << len(self._bits)
-        self._known = self._solve(workflow.tasks[0].id) if workflow.tasks else {}
+    def around(self, step_id: str) -> Around:
+        """What the step stands in."""
+        return self._around[step_id]
 
-    def reached(self, task_id: str) -> bool:
-        """Whether any way leads to the task."""
-        return task_id in self._known
+    def step(self, step_id: str) -> Step | None:
+        """The step of that id."""
+        return self._steps.get(step_id)
 
-    def has_result(self, at: str, of: str) -> bool:
-        """Whether the result of one task has been made whenever another one starts."""
-        return bool(self._known[at] & self._bits[of])
+    def reached(self, step_id: str) -> bool:
+        """Whether any way leads to the step."""
+        return step_id in self._known
 
-    def has_error(self, at: str) -> bool:
-        """Whether a failure has been caught whenever the task starts."""
-        return bool(self._known[at] & self._error_bit)
+    def has_result(self, at: str, of: str, *, until: bool = False) -> bool:
+        """Whether the result of one step has been made whenever another one starts; `until`:
+        whenever the condition of a loop is looked at.
+        """
+        return bool(self._facts(at, until=until) & self._bit(("result", of)))
 
-    def trapped(self) -> list[str]:
-        """The tasks that are reached and from which no way leads to the end, in their order."""
-        before: dict[str | None, list[str]] = {}
-        for task_id in self._known:
-            for edge in edges(self._tasks[task_id]):
-                before.setdefault(edge.target, []).append(task_id)
-        free: set[str | None] = {None, *(t for t in before if t not in self._tasks)}
-        waiting = deque(free)
-        while waiting:
-            for task_id in before.get(waiting.popleft(), ()):
-                if task_id not in free:
-                    free.add(task_id)
-                    waiting.append(task_id)
+    def has_variable(self, at: str, name: str, *, until: bool = False) -> bool:
+        """Whether the variable has been set whenever the step starts."""
+        return bool(self._facts(at, until=until) & self._bit(("variable", name)))
+
+    def error_scope(self, at: str, *, until: bool = False) -> int | None:
+        """The innermost scope in which a failure has been caught whenever the step starts."""
+        facts = self._facts(at, until=until)
+        scope: Scope | None = self._around[at].scope
+        while scope is not None:
+            if facts & self._bit(("error", scope.number)):
+                return scope.number
+            scope = scope.parent
+        return None
+
+    def setters(self, name: str) -> list[str]:
+        """The steps that set the variable."""
         return [
-            task_id for task_id in self._tasks if task_id in self._known and task_id not in free
+            step.id
+            for step in self._steps.values()
+            if isinstance(step, SetVariables) and name in step.variables
         ]
 
-    def _solve(self, start: str) -> dict[str, int]:
-        known = {start: 0}
-        waiting = deque([start])
+    def trapped(self) -> list[str]:
+        """The steps that are reached and from which no way leads to the end of their list."""
+        return self._trapped
+
+    def _facts(self, at: str, *, until: bool) -> int:
+        return self._at_until.get(at, 0) if until else self._known[at]
+
+    def _bit(self, fact: object) -> int:
+        return self._bits.setdefault(fact, 1 << len(self._bits))
+
+    def _place(self, block: Block, around: Around) -> None:
+        for step in block:
+            self._around[step.id] = around
+            match step:
+                case Parallel():
+                    for branch in step.branches:
+                        inside = Around(self._inner(around.scope), around.item, around.index)
+                        self._place(branch, inside)
+                case Map():
+                    inside = Around(self._inner(around.scope), item=True, index=True)
+                    self._place(step.body, inside)
+                case Repeat():
+                    self._place(step.body, Around(around.scope, around.item, index=True))
+                case _:
+                    pass
+
+    def _inner(self, scope: Scope) -> Scope:
+        self._scopes += 1
+        return Scope(self._scopes - 1, scope)
+
+    def _solve(self, block: Block) -> int | None:
+        """What is known at the end of a list beyond what was at its beginning; None if no way
+        leads there. Leaves in `_known` what is known at each step beyond that.
+        """
+        if not block:
+            return 0
+        inner = {step.id: [self._solve(found) for found in blocks(step)] for step in block}
+        here = {step.id: step for step in block}
+        known = {block[0].id: 0}
+        waiting = deque([block[0].id])
+        end: int | None = None
         while waiting:
-            task = self._tasks[waiting.popleft()]
-            for edge in edges(task):
-                if edge.target is None or edge.target not in self._tasks:
+            step = here[waiting.popleft()]
+            for edge in edges(step):
+                gained = self._gained(step, edge, inner[step.id])
+                if gained is None:
                     continue
-                made = self._error_bit if edge.failed else self._bits[task.id]
-                arriving = known[task.id] | made
-                before = known.get(edge.target)
-                after = arriving if before is None else before & arriving
-                if after != before:
-                    known[edge.target] = after
-                    waiting.append(edge.target)
-        return known
+                arriving = known[step.id] | gained
+                if edge.target is None:
+                    end = arriving if end is None else end & arriving
+                elif edge.target in here:
+                    before = known.get(edge.target)
+                    after = arriving if before is None else before & arriving
+                    if after != before:
+                        known[edge.target] = after
+                        waiting.append(edge.target)
+        self._known |= known
+        self._trapped += _trapped(block, known)
+        return end
+
+    def _gained(self, step: Step, edge: Edge, inner: list[int | None]) -> int | None:
+        """What a way on adds; None if it is never taken."""
+        if edge.failed:
+            return self._bit(("error", self._around[step.id].scope.number))
+        result = self._bit(("result", step.id))
+        match step:
+            case SetVariables():
+                bits = [self._bit(("variable", name)) for name in step.variables]
+                return sum(bits)
+            case Repeat():
+                [body] = inner
+                if body is None:
+                    return None
+                self._at_until[step.id] = body
+                return body | result
+            case _:
+                return result
+
+    def _join(self, block: Block, before: int) -> None:
+        """Add to what is known in a list what was known before it."""
+        for step in block:
+            if step.id not in self._known:
+                for inner in all_steps((step,)):
+                    self._known.pop(inner.id, None)
+                continue
+            self._known[step.id] |= before
+            known = self._known[step.id]
+            if step.id in self._at_until:
+                self._at_until[step.id] |= known
+            for inner_block in blocks(step):
+                self._join(inner_block, known)
 
 
-def longest_way(workflow: Workflow, weight: Callable[[Task], int]) -> int | None:
-    """The greatest sum of weights on one way through, or None if a loop makes it endless."""
-    tasks = {task.id: task for task in workflow.tasks}
-    targets = {
-        task_id: {edge.target for edge in edges(task) if edge.target in tasks}
-        for task_id, task in tasks.items()
-    }
-    open_ways = Counter(target for found in targets.values() for target in found)
-    longest: dict[str, int] = {}
-    waiting = [task_id for task_id in tasks if not open_ways[task_id]]
-    done = 0
+def _trapped(block: Block, known: dict[str, int]) -> list[str]:
+    here = {step.id for step in block}
+    before: dict[str | None, list[str]] = {}
+    free: set[str | None] = {None}
+    for step in block:
+        if step.id not in known:
+            continue
+        if isinstance(step, Fail | Succeed):
+            free.add(step.id)
+        for edge in edges(step):
+            before.setdefault(edge.target, []).append(step.id)
+            if edge.target not in here:
+                free.add(edge.target)
+    waiting = deque(free)
     while waiting:
-        task_id = waiting.pop()
-        done += 1
-        so_far = longest.get(task_id, 0) + weight(tasks[task_id])
-        longest[task_id] = so_far
-        for target in targets[task_id]:
-            longest[target] = max(longest.get(target, 0), so_far)
-            open_ways[target] -= 1
-            if not open_ways[target]:
-                waiting.append(target)
-    return max(longest.values()) if done == len(tasks) else None
+        for step_id in before.get(waiting.popleft(), ()):
+            if step_id not in free:
+                free.add(step_id)
+                waiting.append(step_id)
+    return [step.id for step in block if step.id in known and step.id not in free]

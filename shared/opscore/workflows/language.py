@@ -13,6 +13,11 @@ from opscore.workflows.findings import Place
 
 ALL_ERRORS = "ALL"
 EXPRESSION_ERROR = "ExpressionError"
+LOOP_LIMIT = "LoopLimit"
+TOO_MANY_FAILURES = "TooManyFailures"
+TIMEOUT = "Timeout"
+"""Nobody answered an approval, a signal or a child session in time."""
+
 OWN_ERRORS = (
     "AgentError",
     "AgentTimeout",
@@ -22,10 +27,14 @@ OWN_ERRORS = (
     "InvalidResult",
     "AgentLost",
     "Rejected",
-    "LoopLimit",
+    TIMEOUT,
+    "WorkflowNotFound",
+    "ChildCancelled",
+    LOOP_LIMIT,
+    TOO_MANY_FAILURES,
     EXPRESSION_ERROR,
 )
-"""Errors that Ops-Core itself makes; agents may add their own."""
+"""Errors that Ops-Core itself makes; agents may add their own, and templates in `fail`."""
 
 NEVER_RETRIED = ("Rejected", EXPRESSION_ERROR)
 """Repeating can't mend these, so `ALL` leaves them out."""
@@ -38,17 +47,33 @@ class Name(Enum):
     TASKS = "tasks"
     SESSION = "session"
     ERROR = "error"
+    ITEM = "item"
+    INDEX = "index"
+    VARIABLE = "variable"
+    """What a `set` step sets: any other name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One use of a name: `source[start:end]`, with the task whose result is meant."""
+    """One use of a name: `source[start:end]`. `what`: the task whose result is meant, or the
+    variable.
+    """
 
     name: Name
     start: int
     end: int
-    task: str | None
+    what: str | None
     place: Place
+
+    @property
+    def task(self) -> str | None:
+        """The task whose result is meant."""
+        return self.what if self.name is Name.TASKS else None
+
+    @property
+    def variable(self) -> str | None:
+        """The variable that is meant."""
+        return self.what if self.name is Name.VARIABLE else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +151,157 @@ class FixedResult:
 Fallback = OtherRoute | OtherTask | FixedResult
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A step that an agent does. `next_task` None ends the session."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What every step has. `next_task` None ends the list that the step stands in."""
 
     id: str
     name: str | Expression
+    next_task: str | None
+    place: Place
+    next_place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded(Named):
+    """A step that can fail, be tried again, and be replaced by something else."""
+
+    retry: tuple[RetryRule, ...]
+    fallback: Fallback | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Named):
+    """A step that an agent does. Its route and its fallback's have the retries."""
+
     route: Route
     timeout: Seconds
     wait_timeout: Seconds
     heartbeat: Seconds | None
     priority: int | Expression
-    next_task: str | None
+    result_schema: Mapping[str, object] | None
     fallback: Fallback | None
+    compensate: Task | None
+
+    @property
+    def retry(self) -> tuple[RetryRule, ...]:
+        return self.route.retry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval(Guarded):
+    """Waits for a person's yes or no."""
+
+    prompt: Payload
+    timeout: Seconds
+    compensate: Task | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal(Guarded):
+    """Waits for a message of that name to the session; its payload is the result."""
+
+    signal: str | Expression
+    timeout: Seconds
+    compensate: Task | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child(Guarded):
+    """Runs another workflow as a session of its own, and waits for its result."""
+
+    workflow_id: str | Expression
+    version: int | Expression | None
+    input: Payload
+    timeout: Seconds
+    compensate: Task | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel(Guarded):
+    """All branches at once; the result is the list of theirs, in order."""
+
+    branches: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map(Guarded):
+    """The body once for each item; the result is the list of theirs, in order.
+
+    `tolerated`: the percentage of items that may fail. `max_items`: more are an error.
+    """
+
+    items: Payload
+    max_items: int
+    max_concurrency: int
+    tolerated: int
+    body: Block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat(Named):
+    """The body again and again until a condition holds; the result is its last step's."""
+
+    body: Block
+    until: Expression
+    max_iterations: int
+    fallback: Fallback | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Where to go on when something holds."""
+
+    when: Expression
+    next_task: str | None
     place: Place
-    next_place: Place
 
 
-Step = Task
-"""Every kind of step; later kinds join this union, and each `match` over it must name them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Named):
+    """The first rule that holds decides; `next_task` where none does."""
+
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait(Named):
+    """A pause of so many seconds, or until a time (ISO 8601)."""
+
+    seconds: Seconds | None
+    until: str | Expression | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetVariables(Named):
+    """Gives variables their values; all are evaluated before any is set."""
+
+    variables: Mapping[str, Payload]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail(Named):
+    """Ends the list it stands in, and whatever that belongs to, with an error."""
+
+    error: str
+    message: str | Expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeed(Named):
+    """Ends the session, the branch or the map's item, with a result."""
+
+    result: Payload
+
+
+Callback = Task | Approval | Signal | Child
+"""Steps that send a message and wait for an answer to their token."""
+
+Step = Callback | Parallel | Map | Repeat | Choice | Wait | SetVariables | Fail | Succeed
+"""Every kind of step; each `match` over it must name them all."""
+
+Block = tuple[Step, ...]
+"""Steps that run one after the other, unless they say where to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,49 +314,5 @@ class Workflow:
     version: str
     timeout: int | None
     input: Mapping[str, object] | None
-    tasks: tuple[Step, ...]
-
-
-def expressions(payload: Payload) -> tuple[Expression, ...]:
-    """Every expression in a payload, in its order."""
-    match payload:
-        case Expression():
-            return (payload,)
-        case tuple():
-            return tuple(e for item in payload for e in expressions(item))
-        case Mapping():
-            return tuple(e for item in payload.values() for e in expressions(item))
-        case _:
-            return ()
-
-
-def routes(task: Task) -> tuple[Route, ...]:
-    """The task's own route, and its fallback's."""
-    match task.fallback:
-        case OtherRoute(route):
-            return (task.route, route)
-        case _:
-            return (task.route,)
-
-
-def route_expressions(route: Route) -> tuple[Expression, ...]:
-    """Every expression of a route."""
-    parts = (route.agent_id, route.agent_capability, route.parameters)
-    return tuple(e for part in parts for e in expressions(part))
-
-
-def own_expressions(task: Task) -> tuple[Expression, ...]:
-    """Every expression of a task, its fallback's left out."""
-    parts = (task.name, task.timeout, task.wait_timeout, task.heartbeat, task.priority)
-    return (*(e for part in parts for e in expressions(part)), *route_expressions(task.route))
-
-
-def fallback_expressions(task: Task) -> tuple[Expression, ...]:
-    """Every expression of a task's fallback."""
-    match task.fallback:
-        case OtherRoute(route):
-            return route_expressions(route)
-        case FixedResult(result):
-            return expressions(result)
-        case OtherTask() | None:
-            return ()
+    tasks: Block
+    on_failure: Block

@@ -3,44 +3,73 @@
 from __future__ import annotations
 
 from opscore.errors import WorkflowInvalid
-from opscore.workflows.compiler import compile_workflow
+from opscore.workflows.compiler import compile_cleanup, compile_workflow
+from opscore.workflows.effort import ENDLESS, MAX_EVENTS, effort, has_executions_of_its_own
 from opscore.workflows.findings import Code, Place, Report
-from opscore.workflows.flow import longest_way
-from opscore.workflows.language import RetryRule, Task, Workflow, routes
+from opscore.workflows.language import Block, Map, Parallel, Repeat, RetryRule, Task, Workflow
 from opscore.workflows.nodes import short
+from opscore.workflows.read_steps import INLINE_CONCURRENCY
+from opscore.workflows.steps import all_steps, blocks
 
-MAX_EVENTS = 25_000
-"""Step Functions' limit on an execution's history."""
-
-_EXECUTION_EVENTS, _TASK_EVENTS, _RETRY_EVENTS = 2, 6, 4
 _LONGEST_QUEUE_URL = f"https://sqs.ap-southeast-1.amazonaws.com/123456789012/{'q' * 80}"
 
 
-def check_limits(workflow: Workflow, report: Report) -> None:
-    """Find what could not run to its end, in a workflow that nothing else is wrong with."""
+def check_limits(workflow: Workflow, report: Report, *, own_executions: bool) -> None:
+    """Find what could not run to its end, in a workflow that nothing else is wrong with.
+
+    `own_executions`: the service can run the items of a map as executions of their own.
+    """
     if report.errors or not workflow.tasks:
         return
-    for task in workflow.tasks:
-        _check_times(workflow, task, report)
+    for step in all_steps((*workflow.tasks, *workflow.on_failure)):
+        if isinstance(step, Task):
+            _check_times(workflow, step, report)
+    for block in (workflow.tasks, workflow.on_failure):
+        _check_maps(block, report, own_executions=own_executions, outermost=True)
     place = Place("tasks")
-    events = longest_way(workflow, _events)
-    if events is not None and events + _EXECUTION_EVENTS > MAX_EVENTS:
+    events = effort(workflow).most.events
+    if MAX_EVENTS < events < ENDLESS:  # a loop by nextTaskId has no bound to hold it to
         message = f"in the worst case an execution has {events} events; {MAX_EVENTS} are the limit"
-        report.error(
-            Code.TOO_MANY_EVENTS, message, place, "lower maxRetries, or split the workflow"
-        )
+        hint = "lower maxRetries, maxItems or maxIterations, or split the workflow"
+        report.error(Code.TOO_MANY_EVENTS, message, place, hint)
+    if report.errors:
+        return
     try:
         compile_workflow(workflow, _LONGEST_QUEUE_URL)
+        compile_cleanup(workflow, _LONGEST_QUEUE_URL)
     except WorkflowInvalid as error:
         for finding in error.findings:
             report.error(Code(finding.code), finding.message, place, "split the workflow")
 
 
-def _events(task: Task) -> int:
-    return sum(
-        _TASK_EVENTS + _RETRY_EVENTS * sum(rule.max_retries for rule in route.retry)
-        for route in routes(task)
-    )
+def _check_maps(block: Block, report: Report, *, own_executions: bool, outermost: bool) -> None:
+    """Find maps that one history can't hold, where they can't have executions of their own."""
+    for step in block:
+        if isinstance(step, Map):
+            _check_map(step, report, own_executions=own_executions, outermost=outermost)
+        plain = outermost and not isinstance(step, Map | Parallel | Repeat)
+        for inner in blocks(step):
+            _check_maps(inner, report, own_executions=own_executions, outermost=plain)
+
+
+def _check_map(step: Map, report: Report, *, own_executions: bool, outermost: bool) -> None:
+    if not has_executions_of_its_own(step):
+        if step.max_concurrency > INLINE_CONCURRENCY:
+            report.error(
+                Code.MAP_TOO_LARGE,
+                f"at most {INLINE_CONCURRENCY} items of '{short(step.id)}' can run at once",
+                step.place,
+                "only a map that is too large for one execution's history can run more",
+            )
+        return
+    message = f"{step.max_items} items of '{short(step.id)}' are too many for one history"
+    hint = "lower maxItems, or the work for each item"
+    if not own_executions:
+        message += ", and here items can't have executions of their own"
+        report.error(Code.MAP_TOO_LARGE, message, step.place, hint)
+    elif not outermost:
+        message += "; only a map in the template's own list can give them executions of their own"
+        report.error(Code.MAP_TOO_LARGE, message, step.place, hint)
 
 
 def _check_times(workflow: Workflow, task: Task, report: Report) -> None:

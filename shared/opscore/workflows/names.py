@@ -10,19 +10,50 @@ from itertools import count
 MAX_NAME = 80
 """Step Functions' limit on state and variable names, in characters."""
 
-ERROR_VARIABLE = "e_last"
-"""Holds what the last Catch caught. No task's variable begins like it."""
-
-RESERVED_PREFIXES = ("t_", "e_")
-"""Variables that only compiled definitions may make."""
+RESERVED_PREFIXES = ("t_", "e_", "v_", "n_", "f_")
+"""Variables that only compiled definitions may make: results, errors, variables that `set` sets,
+rounds of loops, failures of maps.
+"""
 
 _GROUP = re.compile(r"[^A-Za-z0-9_.:-]")
 _MAX_GROUP = 128
 _LOOKS_ESCAPED = re.compile(r"[0-9a-f]{2,6}_")
 
 
+def compensation_id(step_id: str) -> str:
+    """The id of the task that undoes a step."""
+    return state_name(step_id, "compensate", ())
+
+
+def error_variable(scope: int) -> str:
+    """The variable that holds what the last Catch of a scope caught. An inner scope can't assign
+    an outer one's, so each has its own; 0 is the execution's.
+    """
+    return f"e_{scope}"
+
+
+def set_variable(name: str) -> str:
+    """The variable that a `set` step sets."""
+    return f"v_{name}"
+
+
+def rounds_variable(step_id: str) -> str:
+    """The variable that counts the rounds of a loop, from 1."""
+    return _variable("n_", step_id)
+
+
+def failures_variable(step_id: str) -> str:
+    """The variable that holds the failed items of a map."""
+    return _variable("f_", step_id)
+
+
 def result_variable(task_id: str) -> str:
-    """The variable that holds a task's result, without the dollar.
+    """The variable that holds a step's result, without the dollar."""
+    return _variable("t_", task_id)
+
+
+def _variable(prefix: str, task_id: str) -> str:
+    """A variable of a step's own.
 
     Other characters than ASCII letters, digits and underscores become `_<hex>_`, and so does an
     underscore that would read as the start of one: two ids never share a variable.
@@ -34,7 +65,7 @@ def result_variable(task_id: str) -> str:
             escaped = char + escaped
         else:
             escaped = f"_{ord(char):02x}_{escaped}"
-    name = f"t_{escaped}"
+    name = f"{prefix}{escaped}"
     return name if len(name) <= MAX_NAME else _hashed(name, task_id, MAX_NAME, "__h")
 
 

@@ -6,7 +6,7 @@ comments and regular expressions is never taken for a name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from opscore.workflows.findings import Code, Place, Report
@@ -14,8 +14,8 @@ from opscore.workflows.language import Name, Reference
 from opscore.workflows.names import RESERVED_PREFIXES
 from opscore.workflows.nodes import short
 
-_LATER_NAMES = {"item": "a map", "index": "a map"}
-_RESERVED = {"states", *_LATER_NAMES, *(name.value for name in Name)}
+OWN_NAMES = {name.value for name in Name} - {Name.VARIABLE.value}
+_RESERVED = {"states", *OWN_NAMES}
 _FUNCTION_NAMES = """
 abs append assert average base64decode base64encode boolean ceil clone contains count
 decodeUrl decodeUrlComponent distinct each encodeUrl encodeUrlComponent error exists
@@ -27,6 +27,13 @@ uppercase uuid zip
 """
 _FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 """JSONata 2.0.6 without `$eval`, and what Step Functions adds to it."""
+
+KNOWN_NAMES = OWN_NAMES | _FUNCTIONS
+
+
+def may_be_set(name: str) -> bool:
+    """Whether a `set` step may give the name a value."""
+    return name not in KNOWN_NAMES and name not in {"states", "eval"}
 
 
 def find_references(
@@ -143,10 +150,13 @@ class _Reader:
             self._error(Code.NO_CONTEXT, "'$$' has nothing to stand for", start, "use $input")
         elif name == Name.TASKS.value:
             self._tasks_alone(node)
-        elif name in {Name.INPUT.value, Name.SESSION.value, Name.ERROR.value}:
+        elif name in OWN_NAMES:
             self._refer(Name(name), start, node.position)
-        elif name not in frame and name and name not in _FUNCTIONS:
-            self._unknown(name, start, frame)
+        elif name == "states":
+            hint = "use $input, $session, $tasks.<taskId> or $error"
+            self._error(Code.UNKNOWN_NAME, "$states is Step Functions' own", start, hint)
+        elif name and name not in frame and name not in _FUNCTIONS:
+            self._refer(Name.VARIABLE, start, node.position, name)
 
     def _call(self, node: Any, frame: set[str], *, inside: bool) -> None:
         procedure = node.procedure
@@ -197,18 +207,6 @@ class _Reader:
             "write $tasks.<taskId>, and $tasks.`<task-id>` if it is not an identifier",
         )
 
-    def _unknown(self, name: str, start: int, frame: Iterable[str]) -> None:
-        if name in _LATER_NAMES:
-            where = f"${name} is there only in {_LATER_NAMES[name]}"
-            self._error(Code.UNKNOWN_NAME, where, start)
-        elif name == "states":
-            hint = "use $input, $session, $tasks.<taskId> or $error"
-            self._error(Code.UNKNOWN_NAME, "$states is Step Functions' own", start, hint)
-        else:
-            known = (*(n.value for n in Name), *_FUNCTIONS, *frame)
-            hint = self._report.suggest(name, known).replace("'", "'$", 1)
-            self._error(Code.UNKNOWN_NAME, f"there is no ${short(name)}", start, hint)
-
     def _bound(self, variable: Any) -> str:
         return self._named(str(variable.value), variable.position)
 
@@ -223,8 +221,8 @@ class _Reader:
             )
         return name
 
-    def _refer(self, name: Name, start: int, end: int, task: str | None = None) -> None:
-        self.references.append(Reference(name, start, end, task, self._at(start)))
+    def _refer(self, name: Name, start: int, end: int, what: str | None = None) -> None:
+        self.references.append(Reference(name, start, end, what, self._at(start)))
 
     def _error(self, code: Code, message: str, offset: int, hint: str = "") -> None:
         self._report.error(code, message, self._at(offset), hint)

@@ -1,0 +1,563 @@
+"""Reading steps: which kind each is, its fields, and what follows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypedDict
+
+from opscore.workflows.expressions import is_expression
+from opscore.workflows.fields import (
+    Field,
+    Fields,
+    Unreadable,
+    attempt,
+    or_expression,
+    read_duration,
+    read_integer,
+    read_payload,
+    read_text,
+)
+from opscore.workflows.findings import Code, Place
+from opscore.workflows.language import (
+    ALL_ERRORS,
+    Approval,
+    Block,
+    Child,
+    Choice,
+    Expression,
+    Fail,
+    Fallback,
+    Map,
+    Parallel,
+    Repeat,
+    Rule,
+    SetVariables,
+    Signal,
+    Step,
+    Succeed,
+    Task,
+    Wait,
+)
+from opscore.workflows.names import MAX_NAME, compensation_id
+from opscore.workflows.nodes import Mapping, Scalar, Sequence, short, to_data
+from opscore.workflows.read_routes import (
+    WHO,
+    Defaults,
+    read_error,
+    read_fallback,
+    read_id,
+    read_object,
+    read_retry,
+    read_route,
+)
+from opscore.workflows.references import may_be_set
+
+DEFAULT_PRIORITY = 5
+DEFAULT_PATIENCE = 24 * 60 * 60
+"""How long a person, a signal or a child session is waited for."""
+
+LONG_TIMEOUT = 60 * 60
+"""A default beyond this is worth a warning at each task that relies on it."""
+
+MAX_STEPS = 2_000
+MAX_BRANCHES = 40
+MAX_ITEMS = 1_000_000
+MAX_CONCURRENCY = 10_000
+DEFAULT_MAX_ITEMS = 100
+INLINE_CONCURRENCY = 40
+"""Items of one map that Step Functions runs at once inside one execution."""
+
+DEFAULT_ITERATIONS = 10
+MAX_ITERATIONS = 5_000
+
+_NAMED = ("taskId", "name", "nextTaskId")
+_GUARDED = (*_NAMED, "retry", "fallback")
+_TIMES = ("timeout", "waitTimeout", "heartbeat", "priority")
+_TASK = (*_GUARDED, *WHO, "parameters", *_TIMES, "resultSchema", "compensate")
+_COMPENSATION = ("name", *WHO, "parameters", "retry", *_TIMES)
+_ANSWERED = (*_GUARDED, "compensate")
+KINDS: dict[str, tuple[str, ...]] = {
+    "approval": (*_ANSWERED, "approval"),
+    "signal": (*_ANSWERED, "signal"),
+    "workflow": (*_ANSWERED, "workflow"),
+    "parallel": (*_GUARDED, "parallel"),
+    "map": (*_GUARDED, "map"),
+    "repeat": (*_NAMED, "fallback", "repeat"),
+    "choice": (*_NAMED, "choice"),
+    "wait": (*_NAMED, "wait"),
+    "set": (*_NAMED, "set"),
+    "fail": ("taskId", "name", "fail"),
+    "succeed": ("taskId", "name", "succeed"),
+}
+"""The fields of each kind of step, by the field that makes it that kind; none makes it a task."""
+
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+class _Named(TypedDict):
+    id: str
+    name: str | Expression
+    next_task: str | None
+    place: Place
+    next_place: Place
+
+
+class Reader:
+    """Reads the steps of one template; ids are unique in all of it."""
+
+    def __init__(self, defaults: Defaults) -> None:
+        self._defaults = defaults
+        self._seen: set[str] = set()
+        self._kinds: dict[str, Callable[[Fields, _Named], Step]] = {
+            "approval": self._approval,
+            "signal": self._signal,
+            "workflow": self._child,
+            "parallel": self._parallel,
+            "map": self._map,
+            "repeat": self._repeat,
+            "choice": self._choice,
+            "wait": self._wait,
+            "set": self._set,
+            "fail": self._fail,
+            "succeed": self._succeed,
+        }
+
+    def top_level(self, field: Field) -> Block:
+        """The steps of the template itself."""
+        return self._steps(field, nested=False)
+
+    def block(self, field: Field) -> Block:
+        """A list of steps inside something; an empty one has nothing to do there."""
+        block = self._steps(field, nested=True)
+        if not block:
+            field.fail(Code.BAD_VALUE, f"{field.name} has no steps")
+        return block
+
+    def _steps(self, field: Field, *, nested: bool) -> Block:
+        items = field.items()
+        if items is None:
+            field.wrong_type("a list")
+        if len(self._seen) + len(items) > MAX_STEPS:
+            field.fail(Code.BAD_VALUE, f"a template has at most {MAX_STEPS} tasks")
+        found = [attempt(item, _fields_of, None) for item in items]
+        readable = [fields for fields in found if fields is not None]
+        ids = [self._id(fields) for fields in readable]
+        following = [*ids[1:], None]
+        return tuple(
+            step
+            for fields, step_id, next_id in zip(readable, ids, following, strict=False)
+            if (step := self._step(fields, step_id, next_id, nested=nested)) is not None
+        )
+
+    def _id(self, fields: Fields) -> str:
+        fields.require("taskId")
+        step_id = fields.read("taskId", _read_state_name, fields.field.path)
+        at = fields.get("taskId")
+        if at and step_id in self._seen:
+            at.error(Code.DUPLICATE_ID, f"taskId '{short(step_id)}' is taken by another task")
+        self._seen.add(step_id)
+        return step_id
+
+    def _step(
+        self, fields: Fields, step_id: str, following: str | None, *, nested: bool
+    ) -> Step | None:
+        named = self._named(fields, step_id, following)
+        undo = fields.get("compensate")
+        if nested and undo:
+            undo.error(
+                Code.NOT_TOP_LEVEL,
+                "only steps of the template's own list can be compensated",
+                "what is inside a branch, a map or a loop may have run any number of times",
+            )
+        kind = kind_of(fields)
+        try:
+            return self._task(fields, named) if kind is None else self._kinds[kind](fields, named)
+        except Unreadable:
+            # A stand-in, so that what refers to the step is not reported too.
+            return self._task(fields, named)
+
+    def _named(self, fields: Fields, step_id: str, following: str | None) -> _Named:
+        given = fields.raw("nextTaskId")
+        next_task = following
+        if given is not None:
+            next_task = None if given.is_null else attempt(given, read_text, following)
+        return _Named(
+            id=step_id,
+            name=fields.read("name", or_expression(read_text), step_id),
+            next_task=next_task,
+            place=fields.field.place,
+            next_place=given.place if given else fields.field.place,
+        )
+
+    # ---- what agents do
+
+    def _task(self, fields: Fields, named: _Named) -> Task:
+        if self._defaults.timeout > LONG_TIMEOUT and "timeout" not in fields:
+            fields.field.report.warn(
+                Code.INHERITED_LONG_TIMEOUT,
+                f"task '{short(named['id'])}' has no timeout of its own, and the default is long",
+                fields.field.place,
+                f"it may hold an agent for {self._defaults.timeout} s",
+            )
+        task = self._bare_task(fields, named)
+        retry = self._defaults.retry
+        return replace(
+            task,
+            fallback=fields.read("fallback", lambda f: read_fallback(f, task.route, retry), None),
+            compensate=self._compensation(fields, named),
+        )
+
+    def _bare_task(self, fields: Fields, named: _Named) -> Task:
+        seconds = or_expression(read_duration)
+        return Task(
+            **named,
+            route=read_route(fields, self._defaults.retry, {}),
+            timeout=fields.read("timeout", seconds, self._defaults.timeout),
+            wait_timeout=fields.read("waitTimeout", seconds, self._defaults.wait_timeout),
+            heartbeat=fields.read("heartbeat", seconds, None),
+            priority=fields.read("priority", or_expression(read_integer(0, 9)), DEFAULT_PRIORITY),
+            result_schema=fields.read("resultSchema", read_result_schema, None),
+            fallback=None,
+            compensate=None,
+        )
+
+    def _compensation(self, fields: Fields, named: _Named) -> Task | None:
+        return fields.read("compensate", lambda field: self._undo(field, named), None)
+
+    def _undo(self, field: Field, named: _Named) -> Task:
+        fields = Fields(field, _COMPENSATION)
+        step_id = compensation_id(named["id"])
+        return self._bare_task(
+            fields,
+            _Named(
+                id=step_id,
+                name=fields.read("name", or_expression(read_text), step_id),
+                next_task=None,
+                place=field.place,
+                next_place=field.place,
+            ),
+        )
+
+    # ---- what others answer
+
+    def _approval(self, fields: Fields, named: _Named) -> Approval:
+        asked = _shorthand(_value(fields, "approval"), ("prompt", "timeout"))
+        return Approval(
+            **named,
+            retry=fields.read("retry", read_retry, ()),
+            fallback=self._fallback(fields),
+            compensate=self._compensation(fields, named),
+            prompt=asked.read("prompt", read_payload, named["name"]),
+            timeout=_patience(asked),
+        )
+
+    def _signal(self, fields: Fields, named: _Named) -> Signal:
+        field = _value(fields, "signal")
+        plain = not isinstance(field.node, Mapping)
+        asked = None if plain else Fields(field, ("name", "timeout"))
+        if asked:
+            asked.require("name")
+        read_name = or_expression(read_text)
+        return Signal(
+            **named,
+            retry=fields.read("retry", read_retry, ()),
+            fallback=self._fallback(fields),
+            compensate=self._compensation(fields, named),
+            signal=asked.read("name", read_name, "?") if asked else read_name(field),
+            timeout=_patience(asked) if asked else DEFAULT_PATIENCE,
+        )
+
+    def _child(self, fields: Fields, named: _Named) -> Child:
+        field = _value(fields, "workflow")
+        plain = not isinstance(field.node, Mapping)
+        asked = None if plain else Fields(field, ("id", "version", "input", "timeout"))
+        if asked:
+            asked.require("id")
+        ident = or_expression(read_id)
+        version = or_expression(read_integer(1, 2**31))
+        return Child(
+            **named,
+            retry=fields.read("retry", read_retry, ()),
+            fallback=self._fallback(fields),
+            compensate=self._compensation(fields, named),
+            workflow_id=asked.read("id", ident, "?") if asked else ident(field),
+            version=asked.read("version", version, None) if asked else None,
+            input=asked.read("input", read_object, {}) if asked else {},
+            timeout=_patience(asked) if asked else DEFAULT_PATIENCE,
+        )
+
+    def _fallback(self, fields: Fields) -> Fallback | None:
+        return fields.read("fallback", lambda field: read_fallback(field, None, ()), None)
+
+    # ---- what holds other steps
+
+    def _parallel(self, fields: Fields, named: _Named) -> Parallel:
+        field = _value(fields, "parallel")
+        items = field.items()
+        if not items:
+            field.wrong_type("a list of branches, each with tasks")
+        if len(items) > MAX_BRANCHES:
+            field.fail(Code.BAD_VALUE, f"there can be at most {MAX_BRANCHES} branches")
+        return Parallel(
+            **named,
+            retry=fields.read("retry", read_retry, ()),
+            fallback=self._fallback(fields),
+            branches=tuple(attempt(item, self._branch, ()) for item in items),
+        )
+
+    def _branch(self, field: Field) -> Block:
+        fields = Fields(field, ("tasks",))
+        fields.require("tasks")
+        return fields.read("tasks", self.block, ())
+
+    def _map(self, fields: Fields, named: _Named) -> Map:
+        known = ("items", "maxItems", "maxConcurrency", "toleratedFailurePercentage", "tasks")
+        inner = Fields(_value(fields, "map"), known)
+        for key in ("items", "tasks"):
+            inner.require(key)
+        items = inner.read("items", _read_items, ())
+        written_out = len(items) if isinstance(items, tuple) else DEFAULT_MAX_ITEMS
+        return Map(
+            **named,
+            retry=fields.read("retry", read_retry, ()),
+            fallback=self._fallback(fields),
+            items=items,
+            max_items=inner.read("maxItems", read_integer(1, MAX_ITEMS), max(written_out, 1)),
+            max_concurrency=inner.read(
+                "maxConcurrency", read_integer(1, MAX_CONCURRENCY), INLINE_CONCURRENCY
+            ),
+            tolerated=inner.read("toleratedFailurePercentage", read_integer(0, 100), 0),
+            body=inner.read("tasks", self.block, ()),
+        )
+
+    def _repeat(self, fields: Fields, named: _Named) -> Repeat:
+        inner = Fields(_value(fields, "repeat"), ("tasks", "until", "maxIterations"))
+        for key in ("tasks", "until"):
+            inner.require(key)
+        return Repeat(
+            **named,
+            body=inner.read("tasks", self.block, ()),
+            until=inner.read("until", _read_condition, _always(fields.field)),
+            max_iterations=inner.read(
+                "maxIterations", read_integer(1, MAX_ITERATIONS), DEFAULT_ITERATIONS
+            ),
+            fallback=self._fallback(fields),
+        )
+
+    # ---- what goes its own way
+
+    def _choice(self, fields: Fields, named: _Named) -> Choice:
+        field = _value(fields, "choice")
+        items = field.items()
+        if not items:
+            field.wrong_type("a list of rules, each with when and nextTaskId")
+        found = [attempt(item, _read_rule, None) for item in items]
+        rules = [rule for rule in found if isinstance(rule, Rule)]
+        for item, rule in zip(items[:-1], found, strict=False):
+            if isinstance(rule, _Otherwise):
+                message = "a rule without 'when' takes everything, so it stands last"
+                item.error(Code.RULE_ORDER, message)
+        last = found[-1]
+        if isinstance(last, _Otherwise):
+            if given := fields.raw("nextTaskId"):
+                given.error(
+                    Code.EXCLUSIVE_FIELDS, "the rule without 'when' says already where to go on"
+                )
+            named = {**named, "next_task": last.next_task, "next_place": last.place}
+        return Choice(**named, rules=tuple(rules))
+
+    def _wait(self, fields: Fields, named: _Named) -> Wait:
+        field = _value(fields, "wait")
+        if not isinstance(field.node, Mapping):
+            return Wait(**named, seconds=or_expression(read_duration)(field), until=None)
+        inner = Fields(field, ("until",))
+        inner.require("until")
+        return Wait(
+            **named, seconds=None, until=inner.read("until", or_expression(_read_time), "?")
+        )
+
+    def _set(self, fields: Fields, named: _Named) -> SetVariables:
+        field = _value(fields, "set")
+        entries = field.entries()
+        if not entries:
+            field.wrong_type("an object of names and values")
+        for name, entry in entries.items():
+            if not _VARIABLE.fullmatch(name) or len(name) > MAX_NAME - 2:
+                entry.error(
+                    Code.BAD_ID,
+                    f"'{short(name)}' can't be a variable",
+                    "a letter, then letters, digits and _",
+                )
+            elif not may_be_set(name):
+                entry.error(Code.RESERVED_NAME, f"'{name}' is a name of JSONata or of Ops-Core")
+        return SetVariables(
+            **named, variables={name: read_payload(entry) for name, entry in entries.items()}
+        )
+
+    def _fail(self, fields: Fields, named: _Named) -> Fail:
+        field = _value(fields, "fail")
+        plain = not isinstance(field.node, Mapping)
+        inner = None if plain else Fields(field, ("error", "message"))
+        if inner:
+            inner.require("error")
+        message = or_expression(lambda field: read_text(field, 1024))
+        return Fail(
+            **_ending(named),
+            error=inner.read("error", _read_own_error, "?") if inner else _read_own_error(field),
+            message=inner.read("message", message, "") if inner else "",
+        )
+
+    def _succeed(self, fields: Fields, named: _Named) -> Succeed:
+        field = fields.raw("succeed")
+        if field is None or field.is_null:
+            return Succeed(**_ending(named), result=None)
+        inner = Fields(field, ("result",))
+        return Succeed(**_ending(named), result=inner.read("result", read_payload, None))
+
+
+class _Otherwise:
+    """A rule without a condition."""
+
+    def __init__(self, next_task: str | None, place: Place) -> None:
+        self.next_task = next_task
+        self.place = place
+
+
+def kind_of(fields: Fields) -> str | None:
+    """The field that makes the step its kind; None for an agent's task."""
+    return next((kind for kind in KINDS if fields.raw(kind) is not None), None)
+
+
+def _fields_of(field: Field) -> Fields:
+    """The step's fields, of which no two may make it different kinds."""
+    entries = field.entries() or {}
+    kinds = [kind for kind in KINDS if kind in entries]
+    if len(kinds) > 1:
+        entries[kinds[1]].error(
+            Code.EXCLUSIVE_FIELDS, f"a step is either {' or '.join(kinds)}", "make it several steps"
+        )
+    known = KINDS[kinds[0]] if kinds else (*_TASK, *KINDS)
+    allowed = known if len(kinds) < 2 else tuple(key for kind in kinds for key in KINDS[kind])
+    return Fields(field, allowed)
+
+
+def _value(fields: Fields, kind: str) -> Field:
+    field = fields.raw(kind)
+    assert field is not None
+    return field
+
+
+def _shorthand(field: Field, known: tuple[str, ...]) -> Fields:
+    """The fields of an object; a plain value stands for the first one."""
+    if isinstance(field.node, Mapping):
+        return Fields(field, known)
+    if field.is_null:
+        return Fields(Field(Mapping(()), field.path, field.report), known)
+    if isinstance(field.node, Sequence):
+        field.wrong_type("text or an object")
+    key = Scalar(known[0], known[0])
+    node = Mapping(((key, field.node),), field.node.line, field.node.column)
+    return Fields(Field(node, field.path, field.report), known)
+
+
+def _patience(fields: Fields) -> int | Expression:
+    return fields.read("timeout", or_expression(read_duration), DEFAULT_PATIENCE)
+
+
+def _ending(named: _Named) -> _Named:
+    return {**named, "next_task": None}
+
+
+def _read_state_name(field: Field) -> str:
+    text = read_text(field)
+    if len(text) > MAX_NAME:
+        field.fail(Code.BAD_ID, f"taskId must have at most {MAX_NAME} characters")
+    if not text.isprintable() or text != text.strip():
+        message = "taskId must neither hold control characters nor begin or end with white space"
+        field.fail(Code.BAD_ID, message)
+    return text
+
+
+def read_schema(field: Field) -> dict[str, Any]:
+    """A JSON Schema."""
+    data = to_data(field.node)
+    if not isinstance(data, dict):
+        field.wrong_type("an object, a JSON Schema")
+    return data
+
+
+def read_result_schema(field: Field) -> dict[str, Any]:
+    """A JSON Schema that travels in messages, where expressions would be evaluated."""
+    schema = read_schema(field)
+    if any(is_expression(text) for text in _texts(schema)):
+        field.fail(Code.NO_EXPRESSION_HERE, f"{field.name} can't hold expressions")
+    return schema
+
+
+def _texts(data: Any) -> list[str]:
+    match data:
+        case str():
+            return [data]
+        case dict():
+            return [text for pair in data.items() for part in pair for text in _texts(part)]
+        case list():
+            return [text for item in data for text in _texts(item)]
+        case _:
+            return []
+
+
+def _read_items(field: Field) -> Any:
+    if not field.is_expression and not isinstance(field.node, Sequence):
+        field.wrong_type("a list, or an expression that gives one")
+    return read_payload(field)
+
+
+def _read_condition(field: Field) -> Expression:
+    if not field.is_expression:
+        field.fail(
+            Code.WRONG_TYPE, f"{field.name} must be an expression", "write {% … %} in quotes"
+        )
+    found = read_payload(field)
+    assert isinstance(found, Expression)
+    return found
+
+
+def _always(field: Field) -> Expression:
+    return Expression("true", (), field.place)
+
+
+def _read_rule(field: Field) -> Rule | _Otherwise:
+    fields = Fields(field, ("when", "nextTaskId"))
+    target = fields.raw("nextTaskId")
+    if target is None:
+        field.fail(
+            Code.MISSING_FIELD, "field 'nextTaskId' is missing", "null ends the list of steps"
+        )
+    next_task = None if target.is_null else read_text(target)
+    if "when" not in fields:
+        return _Otherwise(next_task, target.place)
+    return Rule(fields.read("when", _read_condition, _always(field)), next_task, target.place)
+
+
+_TIME = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
+    r"(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
+)
+
+
+def _read_time(field: Field) -> str:
+    text = read_text(field)
+    if not _TIME.fullmatch(text):
+        field.fail(
+            Code.BAD_VALUE, f"'{short(text)}' is no time", "write it like 2026-11-24T09:00:00Z"
+        )
+    return text
+
+
+def _read_own_error(field: Field) -> str:
+    text = read_error(field)
+    if text == ALL_ERRORS:
+        field.fail(Code.BAD_VALUE, f"{ALL_ERRORS} stands for every error; name one")
+    return text
