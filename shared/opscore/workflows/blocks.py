@@ -108,9 +108,10 @@ class BlockCompiler:
             found |= self._step(step, place)
         return found
 
-    def passing_over(self, state: str) -> Escape:
-        """Go on with a state as if nothing had failed."""
-        return Escape(state)
+    def passing_over(self, step: Step, state: str) -> Escape:
+        """Go on with a state as if the step had not failed; its result is null."""
+        taking = {result_variable(step.id): NOTHING} if step.id in self._read else {}
+        return Escape(state, lambda _: taking)
 
     def _step(self, step: Step, place: Place) -> dict[str, State]:
         match step:

@@ -40,7 +40,7 @@ class Checked:
 def check(source: str | bytes | Mapping[str, Any], *, own_executions: bool = True) -> Checked:
     """Read and check a template: YAML or JSON text, or data that was JSON. Never raises.
 
-    `own_executions`: whether the items of a map can have executions of their own, where it will run.
+    `own_executions`: whether a map can give its items executions of their own, where it runs.
     """
     report = Report()
     node = load(source, report)

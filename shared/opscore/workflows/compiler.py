@@ -29,7 +29,7 @@ from opscore.workflows.places import Place, leading_to
 from opscore.workflows.sources import COMPLETED, literal
 from opscore.workflows.steps import all_steps, compensations
 
-_UNDONE, _TO_UNDO = "n_undone", "n_to_undo"
+_UNDONE, _TO_UNDO = "c_undone", "c_to_undo"
 
 
 def compile_workflow(workflow: Workflow, queue_url: str) -> str:
@@ -67,7 +67,7 @@ def compile_cleanup(workflow: Workflow, queue_url: str) -> str | None:
     first = workflow.on_failure[0].id if workflow.on_failure else end
     for step in workflow.on_failure:
         after = step.next_task or end
-        place = Place(end=leading_to(end), escape=compiler.passing_over(after))
+        place = Place(end=leading_to(end), escape=compiler.passing_over(step, after))
         states |= compiler.states((step,), place)
     start = first
     if undo:
@@ -80,7 +80,7 @@ def compile_cleanup(workflow: Workflow, queue_url: str) -> str | None:
             then=first,
         )
         for step in undo.values():
-            place = Place(end=leading_to(following), escape=compiler.passing_over(following))
+            place = Place(end=leading_to(following), escape=compiler.passing_over(step, following))
             states |= compiler.states((step,), place)
     return _checked(StateMachine(workflow.name, Part(start, states)))
 

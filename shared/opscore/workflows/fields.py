@@ -88,7 +88,7 @@ class Field:
 class Fields:
     """The fields of one object, by name; what is not asked for was unknown."""
 
-    def __init__(self, field: Field, known: Collection[str]) -> None:
+    def __init__(self, field: Field, known: Collection[str], hint: str = "") -> None:
         self.field = field
         if not isinstance(field.node, Mapping):
             field.wrong_type("an object")
@@ -96,8 +96,8 @@ class Fields:
         for key, place in self._keys(field.node):
             if key not in known and not key.startswith("x-"):
                 message = f"there is no field '{short(key)}' here"
-                hint = field.report.suggest(key, known)
-                field.report.error(Code.UNKNOWN_FIELD, message, place, hint)
+                near = field.report.suggest(key, known)
+                field.report.error(Code.UNKNOWN_FIELD, message, place, near or hint)
 
     def _keys(self, node: Mapping) -> Iterator[tuple[str, Place]]:
         prefix = f"{self.field.path}." if self.field.path else ""

@@ -119,6 +119,15 @@ class Flow:
             scope = scope.parent
         return None
 
+    def variables(self) -> set[str]:
+        """Every name that some step sets."""
+        return {
+            name
+            for step in self._steps.values()
+            if isinstance(step, SetVariables)
+            for name in step.variables
+        }
+
     def setters(self, name: str) -> list[str]:
         """The steps that set the variable."""
         return [

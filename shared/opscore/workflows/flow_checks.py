@@ -192,7 +192,7 @@ class _Checker:
                 self._report.error(Code.NOT_SEEN_HERE, message, reference.place)
 
     def _no_such_variable(self, reference: Reference, name: str) -> None:
-        hint = self._report.suggest(name, KNOWN_NAMES).replace("'", "'$", 1)
+        hint = self._report.suggest(name, self.flow.variables() | KNOWN_NAMES).replace("'", "'$", 1)
         self._report.error(Code.UNKNOWN_NAME, f"there is no ${short(name)}", reference.place, hint)
 
     def _inside(self, reference: Reference, step: Step, *, until: bool) -> None:

@@ -10,9 +10,9 @@ from itertools import count
 MAX_NAME = 80
 """Step Functions' limit on state and variable names, in characters."""
 
-RESERVED_PREFIXES = ("t_", "e_", "v_", "n_", "f_")
+RESERVED_PREFIXES = ("t_", "e_", "v_", "n_", "f_", "c_")
 """Variables that only compiled definitions may make: results, errors, variables that `set` sets,
-rounds of loops, failures of maps.
+rounds of loops, failures of maps, compensations.
 """
 
 _GROUP = re.compile(r"[^A-Za-z0-9_.:-]")

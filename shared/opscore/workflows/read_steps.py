@@ -295,9 +295,7 @@ class Reader:
 
     def _parallel(self, fields: Fields, named: _Named) -> Parallel:
         field = _value(fields, "parallel")
-        items = field.items()
-        if not items:
-            field.wrong_type("a list of branches, each with tasks")
+        items = _some(field, "a list of branches, each with tasks")
         if len(items) > MAX_BRANCHES:
             field.fail(Code.BAD_VALUE, f"there can be at most {MAX_BRANCHES} branches")
         return Parallel(
@@ -350,9 +348,7 @@ class Reader:
 
     def _choice(self, fields: Fields, named: _Named) -> Choice:
         field = _value(fields, "choice")
-        items = field.items()
-        if not items:
-            field.wrong_type("a list of rules, each with when and nextTaskId")
+        items = _some(field, "a list of rules, each with when and nextTaskId")
         found = [attempt(item, _read_rule, None) for item in items]
         rules = [rule for rule in found if isinstance(rule, Rule)]
         for item, rule in zip(items[:-1], found, strict=False):
@@ -381,8 +377,10 @@ class Reader:
     def _set(self, fields: Fields, named: _Named) -> SetVariables:
         field = _value(fields, "set")
         entries = field.entries()
-        if not entries:
+        if entries is None:
             field.wrong_type("an object of names and values")
+        if not entries:
+            field.fail(Code.BAD_VALUE, "set sets nothing")
         for name, entry in entries.items():
             if not _VARIABLE.fullmatch(name) or len(name) > MAX_NAME - 2:
                 entry.error(
@@ -440,7 +438,17 @@ def _fields_of(field: Field) -> Fields:
         )
     known = KINDS[kinds[0]] if kinds else (*_TASK, *KINDS)
     allowed = known if len(kinds) < 2 else tuple(key for kind in kinds for key in KINDS[kind])
-    return Fields(field, allowed)
+    hint = f"a step with '{kinds[0]}' takes {', '.join(known)}" if kinds else ""
+    return Fields(field, allowed, hint)
+
+
+def _some(field: Field, what: str) -> tuple[Field, ...]:
+    items = field.items()
+    if items is None:
+        field.wrong_type(what)
+    if not items:
+        field.fail(Code.BAD_VALUE, f"{field.name} is empty; it is {what}")
+    return items
 
 
 def _value(fields: Fields, kind: str) -> Field:

@@ -120,7 +120,7 @@ class Sources:
             source = f"($e_caught := {self.failure.source()}; {source})"
         if any(self._from_record(reference) for reference in expression.references):
             # What was not made is null here: an undefined value would fail the state.
-            source = f"($r_found := ({source}); $exists($r_found) ? $r_found : null)"
+            source = f"($f_found := ({source}); $exists($f_found) ? $f_found : null)"
         return source
 
     def value(self, payload: Payload) -> Any:

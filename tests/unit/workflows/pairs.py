@@ -1,7 +1,8 @@
 """Pairs of files: templates beside what must come of them.
 
-`golden/` holds templates and their definitions, `faults/` templates and what is said of them. After
-a change that is meant, write the right-hand sides anew, and look at them before committing:
+`golden/` holds templates and their definitions (`.after.asl.json`: of what runs when a session has
+failed), `faults/` templates and what is said of them. After a change that is meant, write the
+right-hand sides anew, and look at them before committing:
 
     .venv/bin/python -m tests.unit.workflows.pairs && git diff tests/unit/workflows
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opscore.workflows.checks import check
-from opscore.workflows.compiler import compile_workflow
+from opscore.workflows.compiler import compile_cleanup, compile_workflow
 from opscore.workflows.findings import Finding
 from opscore.workflows.shipped import shipped_ids, shipped_source
 
@@ -34,7 +35,16 @@ def fault_templates() -> dict[str, bytes]:
 
 def definition(name: str) -> str:
     """What a golden template compiles to, laid out for reading."""
-    compiled = compile_workflow(check(golden_templates()[name]).require(), QUEUE_URL)
+    return _readable(compile_workflow(check(golden_templates()[name]).require(), QUEUE_URL))
+
+
+def cleanup(name: str) -> str | None:
+    """What the golden template's compensations and `onFailure` compile to, if it has any."""
+    compiled = compile_cleanup(check(golden_templates()[name]).require(), QUEUE_URL)
+    return None if compiled is None else _readable(compiled)
+
+
+def _readable(compiled: str) -> str:
     return json.dumps(json.loads(compiled), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -58,6 +68,11 @@ def definition_path(name: str) -> Path:
     return HERE / "golden" / f"{name}.asl.json"
 
 
+def cleanup_path(name: str) -> Path:
+    """Where the golden definition of a cleanup is kept."""
+    return HERE / "golden" / f"{name}.after.asl.json"
+
+
 def messages_path(name: str) -> Path:
     """Where the messages for a faulty template are kept."""
     return HERE / "faults" / f"{name}.txt"
@@ -69,12 +84,17 @@ def _templates(folder: str) -> list[Path]:
 
 
 def _write(
-    names: dict[str, str] | dict[str, bytes], at: Callable[[str], Path], make: Callable[[str], str]
+    names: dict[str, str] | dict[str, bytes],
+    at: Callable[[str], Path],
+    make: Callable[[str], str | None],
 ) -> None:
     for name in names:
-        at(name).write_text(make(name))
+        made = make(name)
+        if made is not None:
+            at(name).write_text(made)
 
 
 if __name__ == "__main__":
     _write(golden_templates(), definition_path, definition)
+    _write(golden_templates(), cleanup_path, cleanup)
     _write(fault_templates(), messages_path, messages)

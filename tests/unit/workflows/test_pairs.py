@@ -8,7 +8,10 @@ from tests.unit.workflows import pairs
 
 @pytest.mark.parametrize("name", pairs.golden_templates())
 def test_template_compiles_to_its_golden_definition(name: str) -> None:
+    path = pairs.cleanup_path(name)
+
     assert pairs.definition(name) == pairs.definition_path(name).read_text()
+    assert pairs.cleanup(name) == (path.read_text() if path.exists() else None)
 
 
 @pytest.mark.parametrize("name", pairs.fault_templates())
