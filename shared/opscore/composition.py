@@ -237,6 +237,7 @@ class Services:
             self._ports.machines,
             self._ports.settings.require("task_queue_url"),
             self._ports.clock,
+            map_executions=self._ports.settings.map_executions,
         )
 
     @cached_property

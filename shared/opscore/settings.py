@@ -39,6 +39,7 @@ class Settings(BaseModel):
     machine_prefix: str | None = None
     workflow_role_arn: str | None = None
     workflow_log_group_arn: str | None = None
+    map_executions: bool = True
     webhook_secret_id: str | None = None
     allow_unsigned_webhook: bool = False
     agentkit_api_url: str | None = None

@@ -39,7 +39,10 @@ class WorkflowService:
         machines: Machines,
         queue_url: str,
         clock: Clock,
+        *,
+        map_executions: bool,
     ) -> None:
+        self._map_executions = map_executions
         self._store = store
         self._workflows = workflows
         self._machines = machines
@@ -51,7 +54,7 @@ class WorkflowService:
         # Compiling costs imports (YAML, JSONata) that a warm start of a session does not need.
         from opscore.workflows.checks import check
 
-        return check(source)
+        return check(source, own_executions=self._map_executions)
 
     def apply(self, workflow_id: str, source: Source) -> Applied:
         """Make a template the current version of its workflow; the same again is no new version.
