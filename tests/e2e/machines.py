@@ -22,12 +22,13 @@ class Machines:
         self.role = aws.outputs["WorkflowRoleArn"]
         self.queue_url = self.sqs.create_queue(QueueName=f"test-{uuid.uuid4().hex}")["QueueUrl"]
 
-    def task(self, end: bool = True, **fields: Any) -> JsonObject:
-        """A task that waits for its token; its message holds the token, name and retry count."""
+    def task(self, end: bool = True, parameters: Any = None, **fields: Any) -> JsonObject:
+        """A task that waits for its token, which its message holds beside these parameters."""
         body = {
             "token": "{% $states.context.Task.Token %}",
             "name": "{% $states.context.State.Name %}",
             "retry": "{% $states.context.State.RetryCount %}",
+            "parameters": parameters,
         }
         arguments = {"QueueUrl": self.queue_url, "MessageBody": body}
         state = {"Type": "Task", "Resource": CALLBACK, "TimeoutSeconds": 20, "Arguments": arguments}
@@ -59,20 +60,23 @@ class Machines:
         """The next message that a task sent."""
 
         def receive() -> JsonObject | None:
-            messages = self.sqs.receive_message(QueueUrl=self.queue_url).get("Messages", [])
-            if not messages:
-                return None
-            self.sqs.delete_message(
-                QueueUrl=self.queue_url, ReceiptHandle=messages[0]["ReceiptHandle"]
-            )
-            body: JsonObject = json.loads(messages[0]["Body"])
-            return body
+            return next(iter(self.tasks_at_hand(1)), None)
 
         return eventually(receive, seconds)
 
+    def tasks_at_hand(self, most: int = 10) -> list[JsonObject]:
+        """Messages that tasks have sent, without a wait for them."""
+        answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=most)
+        messages = answer.get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in messages]
+
     def succeed(self, task: JsonObject, output: Any = None) -> None:
         """Answer a task with a result."""
-        self.sfn.send_task_success(taskToken=task["token"], output=json.dumps(output or {}))
+        self.sfn.send_task_success(
+            taskToken=task["token"], output=json.dumps({} if output is None else output)
+        )
 
     def fail(self, task: JsonObject, error: str = "AgentError") -> None:
         """Answer a task with an error."""
@@ -88,3 +92,15 @@ class Machines:
         ended = eventually(look, seconds)
         output = json.loads(ended["output"]) if ended.get("output") else None
         return {"status": ended["status"], "output": output, "error": ended.get("error")}
+
+    def history(self, execution: str) -> list[JsonObject]:
+        """An execution's events, in order."""
+        pages = self.sfn.get_paginator("get_execution_history").paginate(
+            executionArn=execution, maxResults=1000
+        )
+        return [event for page in pages for event in page["events"]]
+
+
+def caught(error: str, following: str = "caught") -> list[JsonObject]:
+    """A Catch of one error."""
+    return [{"ErrorEquals": [error], "Next": following}]

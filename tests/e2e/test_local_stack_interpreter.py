@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.machines import Machines
+from tests.e2e.machines import Machines, caught
+from tests.e2e.waiting import eventually
 
 SUCCEED = {"Type": "Succeed"}
 
@@ -17,10 +19,6 @@ SUCCEED = {"Type": "Succeed"}
 @pytest.fixture
 def machines(aws: Any) -> Machines:
     return Machines(aws)
-
-
-def caught(error: str, following: str = "caught") -> list[dict[str, Any]]:
-    return [{"ErrorEquals": [error], "Next": following}]
 
 
 def test_starting_twice_with_one_name_and_input_is_one_start(machines: Machines) -> None:
@@ -42,17 +40,63 @@ def test_stopped_execution_stays_aborted_and_its_token_dies(machines: Machines) 
     execution = machines.start({"work": machines.task()})
     task = machines.next_task()
     machines.sfn.stop_execution(executionArn=execution)
-    time.sleep(0.5)
 
-    with pytest.raises(ClientError, match="Task"):
+    with pytest.raises(ClientError, match="TaskTimedOut"):
         machines.succeed(task)
     assert machines.end(execution)["status"] == "ABORTED"
 
 
-def test_machine_timeout_ends_the_execution(machines: Machines) -> None:
+def test_nothing_follows_the_end_in_the_history(machines: Machines) -> None:
+    execution = machines.start(
+        {"wait": {"Type": "Wait", "Seconds": 10, "Next": "end"}, "end": SUCCEED}
+    )
+    eventually(lambda: machines.history(execution)[-1]["type"] == "WaitStateEntered")
+    machines.sfn.stop_execution(executionArn=execution)
+    time.sleep(1.5)
+
+    assert machines.history(execution)[-1]["type"] == "ExecutionAborted"
+
+
+def test_machine_timeout_ends_the_execution_and_its_tokens(machines: Machines) -> None:
     execution = machines.start({"work": machines.task()}, TimeoutSeconds=1)
+    task = machines.next_task()
 
     assert machines.end(execution)["status"] == "TIMED_OUT"
+    with pytest.raises(ClientError, match="Task"):
+        machines.succeed(task)
+
+
+def test_failed_execution_has_an_error_and_no_output(machines: Machines) -> None:
+    error = {"Error": "{% 'No' & 'pe' %}", "Cause": '{% "say \\"no\\" 任务" %}'}
+    execution = machines.start({"fail": {"Type": "Fail", **error}})
+    machines.end(execution)
+    described = machines.sfn.describe_execution(executionArn=execution)
+
+    assert (described["status"], described["error"]) == ("FAILED", "Nope")
+    assert described["cause"] == 'say "no" 任务'
+    assert "output" not in described
+
+
+def test_failure_of_a_nested_execution_is_a_failed_task(machines: Machines) -> None:
+    child = machines.create({"fail": {"Type": "Fail", "Error": "Nope", "Cause": "as told"}})
+    states = {
+        "run": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::states:startExecution.sync:2",
+            "Arguments": {"StateMachineArn": child, "Input": {}},
+            "Catch": [
+                {
+                    "ErrorEquals": ["States.TaskFailed"],
+                    "Output": "{% $parse($states.errorOutput.Cause).Error %}",
+                    "Next": "caught",
+                }
+            ],
+            "Next": "caught",
+        },
+        "caught": SUCCEED,
+    }
+
+    assert machines.end(machines.start(states))["output"] == "Nope"
 
 
 def test_every_attempt_has_its_own_token_and_retry_count(machines: Machines) -> None:
@@ -103,75 +147,6 @@ def test_delay_of_a_retry_has_a_limit(machines: Machines, limit: dict[str, Any])
     assert machines.end(execution)["status"] == "SUCCEEDED"
 
 
-def branch(state: dict[str, Any], name: str) -> dict[str, Any]:
-    return {"StartAt": name, "States": {name: state}}
-
-
-def test_parallel_branches_have_their_own_tokens(machines: Machines) -> None:
-    retry = [{"ErrorEquals": ["AgentError"], "IntervalSeconds": 1, "MaxAttempts": 1}]
-    task = machines.task(Output="{% $states.result %}", Retry=retry)
-    branches = [branch(task, "left"), branch(task, "right")]
-    execution = machines.start({"both": {"Type": "Parallel", "Branches": branches, "End": True}})
-    tasks = {task["name"]: task for task in (machines.next_task(), machines.next_task())}
-    first, other = tasks["left"], tasks["right"]
-    machines.fail(first)
-    again = machines.next_task()
-
-    assert again["name"] == "left"
-    assert len({first["token"], other["token"], again["token"]}) == 3
-    for one in (other, again):
-        machines.succeed(one, {"from": one["name"]})
-    assert machines.end(execution)["output"] == [{"from": "left"}, {"from": "right"}]
-
-
-def test_failed_branch_ends_the_others(machines: Machines) -> None:
-    branches = [branch(machines.task(), "left"), branch(machines.task(), "right")]
-    states = {
-        "both": {
-            "Type": "Parallel",
-            "Branches": branches,
-            "Next": "after",
-            "Catch": caught("AgentError"),
-        },
-        "after": SUCCEED,
-        "caught": SUCCEED,
-    }
-    execution = machines.start(states)
-    tasks = {task["name"]: task for task in (machines.next_task(), machines.next_task())}
-    machines.fail(tasks["left"])
-
-    assert machines.end(execution, seconds=5)["status"] == "SUCCEEDED"
-    time.sleep(0.3)
-    with pytest.raises(ClientError, match="Task"):
-        machines.succeed(tasks["right"])
-
-
-def test_failed_item_ends_the_map(machines: Machines) -> None:
-    processor = {"StartAt": "item", "States": {"item": machines.task()}}
-    state = {"Type": "Map", "Items": [1, 2, 3], "ItemProcessor": processor, "End": True}
-    execution = machines.start({"all": state})
-    first = machines.next_task()
-    machines.fail(first)
-
-    assert machines.end(execution, seconds=5)["error"] == "AgentError"
-
-
-def test_map_keeps_to_its_concurrency_and_order(machines: Machines) -> None:
-    item = machines.task(Output="{% $states.result %}")
-    state = {
-        "Type": "Map",
-        "Items": ["a", "b", "c"],
-        "MaxConcurrency": 1,
-        "ItemProcessor": {"StartAt": "item", "States": {"item": item}},
-        "End": True,
-    }
-    execution = machines.start({"all": state})
-    for number in range(3):
-        machines.succeed(machines.next_task(), {"number": number})
-
-    assert machines.end(execution)["output"] == [{"number": 0}, {"number": 1}, {"number": 2}]
-
-
 def test_fields_of_an_assign_see_the_values_from_entry(machines: Machines) -> None:
     states = {
         "first": {"Type": "Pass", "Assign": {"a": 1, "b": 2}, "Next": "swap"},
@@ -207,3 +182,69 @@ def test_condition_that_is_no_boolean_is_an_error(machines: Machines) -> None:
     }
 
     assert machines.end(machines.start(states))["error"] == "States.QueryEvaluationError"
+
+
+def test_expressions_that_are_evaluated_together_have_their_time(machines: Machines) -> None:
+    work = {"Type": "Pass", "Output": "{% $count([1..12000].($ % 7)) %}", "End": True}
+    processor = {"StartAt": "work", "States": {"work": work}}
+    state = {"Type": "Map", "Items": "{% [1..20] %}", "ItemProcessor": processor, "End": True}
+
+    assert machines.end(machines.start({"all": state}))["output"] == [12000] * 20
+
+
+def test_loop_goes_on_until_its_condition_holds(machines: Machines) -> None:
+    states = {
+        "begin": {"Type": "Pass", "Assign": {"round": 1, "seen": []}, "Next": "wait"},
+        "wait": {"Type": "Wait", "Seconds": "{% $round %}", "Next": "note"},
+        "note": {
+            "Type": "Pass",
+            "Assign": {"round": "{% $round + 1 %}", "seen": "{% $append($seen, $round) %}"},
+            "Next": "again",
+        },
+        "again": {
+            "Type": "Choice",
+            "Choices": [
+                {
+                    "Condition": "{% $round > 3 %}",
+                    "Assign": {"end": 'q"\n{% 任 %}'},
+                    "Next": "end",
+                }
+            ],
+            "Default": "wait",
+        },
+        "end": {"Type": "Succeed", "Output": {"seen": "{% $seen %}", "end": "{% $end %}"}},
+    }
+
+    output = machines.end(machines.start(states))["output"]
+    assert output == {"seen": [1, 2, 3], "end": 'q"\n{% 任 %}'}
+
+
+def test_every_end_is_announced(aws: Any, machines: Machines) -> None:
+    events = aws.cloud.client("events")
+    rule, queue = f"test-{uuid.uuid4().hex}", machines.queue_url
+    arn = machines.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    pattern = {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [{"wildcard": "*:stateMachine:test-*"}]},
+    }
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    target = {"Id": "queue", "Arn": arn["Attributes"]["QueueArn"]}
+    events.put_targets(Rule=rule, Targets=[target])
+    wait = {"wait": {"Type": "Wait", "Seconds": 600, "End": True}}
+    machine = machines.create(wait, TimeoutSeconds=1)
+    session = str(uuid.uuid4())
+    for name in (session, f"{session}-after"):
+        machines.sfn.start_execution(stateMachineArn=machine, name=name)
+    machines.start({"end": SUCCEED})
+    machines.start({"fail": {"Type": "Fail", "Error": "Nope"}})
+    machines.sfn.stop_execution(executionArn=machines.start(wait))
+    told = [machines.next_task()["detail"] for _ in range(10)]
+    events.remove_targets(Rule=rule, Ids=["queue"])
+    events.delete_rule(Name=rule)
+
+    ends = [detail for detail in told if detail["status"] != "RUNNING"]
+    statuses = sorted(detail["status"] for detail in ends)
+    assert statuses == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT", "TIMED_OUT"]
+    timed_out = {detail["name"] for detail in ends if detail["status"] == "TIMED_OUT"}
+    assert timed_out == {session, f"{session}-after"}

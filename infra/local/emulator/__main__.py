@@ -11,9 +11,12 @@ from ministack import app
 
 from infra.local.emulator import (
     branches,
+    distributed,
+    endings,
     event_sources,
     executions,
     expressions,
+    retries,
     rights,
     tasks,
     workers,
@@ -21,8 +24,11 @@ from infra.local.emulator import (
 
 FIXES = (
     *executions.FIXES,
+    *endings.FIXES,
     *tasks.FIXES,
+    *retries.FIXES,
     *branches.FIXES,
+    *distributed.FIXES,
     *expressions.FIXES,
     *event_sources.FIXES,
     *rights.FIXES,

@@ -43,6 +43,40 @@ def final_states_are_final() -> None:
     sfn._fail_execution = fail_execution
 
 
+def failures_have_no_output() -> None:
+    """Defect: an execution that failed has its error as its output too; on AWS it has none."""
+    fail = sfn._fail_execution
+
+    def fail_execution(execution: JsonObject, error: str, cause: str) -> None:
+        output = execution["output"]
+        fail(execution, error, cause)
+        execution["output"] = output
+
+    sfn._fail_execution = fail_execution
+
+
+def nested_failure_is_a_failed_task() -> None:
+    """Defect: startExecution.sync fails with the child's error; on AWS, with States.TaskFailed."""
+
+    def nested_failure(child: JsonObject) -> tuple[str, str]:
+        described = {name[0].upper() + name[1:]: value for name, value in child.items()}
+        return "States.TaskFailed", json.dumps(described)
+
+    sfn._nested_execution_failure = nested_failure
+
+
+def events_have_ids_of_their_own() -> None:
+    """Defect: branches that add to the history at once give their events the same id."""
+    add = sfn._add_event
+    lock = threading.Lock()
+
+    def add_event(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return add(*args, **kwargs)
+
+    sfn._add_event = add_event
+
+
 def machine_timeout_ends_execution() -> None:
     """Defect: the state machine's own TimeoutSeconds is ignored."""
     run = sfn._run_execution
@@ -57,12 +91,16 @@ def machine_timeout_ends_execution() -> None:
     def run_execution(arn: str) -> Any:
         execution = sfn._executions.get(arn)
         seconds = _machine_timeout(execution) if execution else None
-        if seconds:
-            # The account and region of a request live in context variables.
-            timer = threading.Timer(seconds, contextvars.copy_context().run, args=(end, execution))
-            timer.daemon = True
-            timer.start()
-        return run(arn)
+        if not seconds:
+            return run(arn)
+        # The account and region of a request live in context variables.
+        timer = threading.Timer(seconds, contextvars.copy_context().run, args=(end, execution))
+        timer.daemon = True
+        timer.start()
+        try:
+            return run(arn)
+        finally:
+            timer.cancel()
 
     sfn._run_execution = run_execution
 
@@ -79,5 +117,8 @@ def _machine_timeout(execution: JsonObject) -> float | None:
 FIXES = (
     start_is_idempotent,
     final_states_are_final,
+    failures_have_no_output,
+    nested_failure_is_a_failed_task,
+    events_have_ids_of_their_own,
     machine_timeout_ends_execution,
 )

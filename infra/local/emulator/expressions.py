@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
+from jsonata import jexception, timebox
 from ministack.services import stepfunctions as sfn
 
 JsonObject = dict[str, Any]
@@ -83,4 +85,28 @@ def _holds(rule: JsonObject, raw: Any, ctx: JsonObject | None) -> bool:
     return value
 
 
-FIXES = (assign_sees_values_from_entry, succeed_has_output, choice_is_strict)
+def expressions_share_no_clock() -> None:
+    """Defect: an expression's second runs on while others are evaluated, so that a large Map fails.
+
+    AWS evaluates each apart: here an expression has a second of the processor.
+    """
+    start = timebox.Timebox.__init__
+
+    def start_box(box: Any, *args: Any, **kwargs: Any) -> None:
+        start(box, *args, **kwargs)
+        box.spent = time.thread_time()
+
+    def check(box: Any) -> None:
+        if box.timeout is not None and (time.thread_time() - box.spent) * 1000 > box.timeout:
+            raise jexception.JException("D1012", -1, box.timeout)
+
+    timebox.Timebox.__init__ = start_box
+    timebox.Timebox.check_runaway = check
+
+
+FIXES = (
+    assign_sees_values_from_entry,
+    succeed_has_output,
+    choice_is_strict,
+    expressions_share_no_clock,
+)

@@ -1,4 +1,4 @@
-"""Fixes of MiniStack 1.5.33: the Task state.
+"""Fixes of MiniStack 1.5.33: the Task state and its token.
 
 They meet in one function, so the state is written anew here, from MiniStack's own parts.
 """
@@ -6,18 +6,20 @@ They meet in one function, so the state is written anew here, from MiniStack's o
 # ruff: noqa: SLF001  (a fix reaches into what it mends)
 from __future__ import annotations
 
-import contextvars
 import json
-import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ministack.services import stepfunctions as sfn
 
+from infra.local.emulator.endings import LOOK_SECONDS, check_running, ended
+from infra.local.emulator.retries import tried
+
 JsonObject = dict[str, Any]
 
-POLL_SECONDS = 0.05
+UNLIMITED_SECONDS = 99_999_999
 
 
 def task_state() -> None:
@@ -32,49 +34,39 @@ def task_state() -> None:
     sfn._execute_task = execute_task
 
 
-def heartbeat_timeout_is_a_timeout() -> None:
-    """Defect: States.Timeout does not match States.HeartbeatTimeout, which it includes."""
-    matches = sfn._error_matches
+def answers_are_final() -> None:
+    """Defect: until its task takes notice, a token takes a second answer, or one after the end."""
 
-    def error_matches(names: list[str], error: str) -> bool:
-        if error == "States.HeartbeatTimeout":
-            return bool({"States.ALL", "States.Timeout", error} & set(names))
-        return bool(matches(names, error))
+    def final(answer: Callable[[JsonObject], Any]) -> Callable[[JsonObject], Any]:
+        def answer_open(data: JsonObject) -> Any:
+            entry = sfn._task_tokens.get(data.get("taskToken"))
+            if entry is not None and (entry["event"].is_set() or ended(entry.get("execution"))):
+                message = "Task Timed Out: 'Provided task does not exist anymore'"
+                return sfn.error_response_json("TaskTimedOut", message, 400)
+            return answer(data)
 
-    sfn._error_matches = error_matches
+        return answer_open
+
+    sfn._send_task_success = final(sfn._send_task_success)
+    sfn._send_task_failure = final(sfn._send_task_failure)
+    sfn._send_task_heartbeat = final(sfn._send_task_heartbeat)
 
 
 def execute_task(state: JsonObject, raw: Any, execution: JsonObject, ctx: JsonObject) -> Any:
     """Run a Task state to (output, next state's name); raises its error when nothing catches it."""
-    counts: dict[int, int] = {}
-    while True:
-        ctx["State"]["RetryCount"] = sum(counts.values())
+
+    def attempt() -> Any:
+        check_running(execution)
         try:
             return _attempt(state, raw, execution, ctx)
         except sfn._ExecutionError as error:
-            details = {"error": error.error, "cause": error.cause, "resource": state["Resource"]}
-            sfn._add_event(execution, "TaskFailed", {"taskFailedEventDetails": details})
-            if ended(execution):
-                raise
-            rule, index = sfn._find_matching_retrier(state.get("Retry", []), error.error, counts)
-            if rule is None:
-                catcher = sfn._find_matching_catcher(state.get("Catch", []), error.error)
-                if catcher is None:
-                    raise
-                language = sfn._state_query_language(state, ctx)
-                caught = {"Error": error.error, "Cause": error.cause}
-                return sfn._apply_catcher(catcher, raw, ctx, language, caught), catcher["Next"]
-            sfn._scaled_sleep(_delay(rule, counts.get(index, 0)))
-            counts[index] = counts.get(index, 0) + 1
+            if not ended(execution):
+                failed = {"error": error.error, "cause": error.cause}
+                failed["resource"] = state["Resource"]
+                sfn._add_event(execution, "TaskFailed", {"taskFailedEventDetails": failed})
+            raise
 
-
-def ended(execution: JsonObject | None) -> bool:
-    """Whether an execution, or the branch of one, is over."""
-    while execution is not None:
-        if execution["status"] != "RUNNING":
-            return True
-        execution = execution.get("parent")
-    return False
+    return tried(state, raw, execution, ctx, attempt)
 
 
 def new_token(ctx: JsonObject) -> str:
@@ -83,17 +75,13 @@ def new_token(ctx: JsonObject) -> str:
 
 
 def _attempt(state: JsonObject, raw: Any, execution: JsonObject, ctx: JsonObject) -> Any:
-    if ended(execution):
-        raise sfn._ExecutionError("States.Aborted", "the execution has ended")
     resource = state["Resource"]
     jsonata = sfn._state_query_language(state, ctx) == "JSONata"
     callback = ".waitForTaskToken" in resource
     if callback:
         ctx["Task"] = {"Token": new_token(ctx)}
-    limits = {
-        field: _seconds(state, field, raw, ctx) for field in ("TimeoutSeconds", "HeartbeatSeconds")
-    }
-    limits = {field: seconds for field, seconds in limits.items() if seconds is not None}
+    timeout = _seconds(state, "TimeoutSeconds", raw, ctx)
+    heartbeat = _seconds(state, "HeartbeatSeconds", raw, ctx)
     if jsonata:
         arguments = sfn._apply_jsonata_arguments(state, raw, ctx)
     else:
@@ -102,11 +90,13 @@ def _attempt(state: JsonObject, raw: Any, execution: JsonObject, ctx: JsonObject
     scheduled = {"resourceType": "states", "resource": resource}
     sfn._add_event(execution, "TaskScheduled", {"taskScheduledEventDetails": scheduled})
     if callback:
-        result = _call_back(resource, arguments, ctx["Task"]["Token"], limits, execution)
-    elif "TimeoutSeconds" in limits and ":activity:" not in resource:
-        result = sfn._invoke_resource_with_timeout(resource, arguments, limits["TimeoutSeconds"])
+        token = ctx["Task"]["Token"]
+        result = _call_back(resource, arguments, token, timeout, heartbeat, execution)
+    elif timeout is not None and ":activity:" not in resource:
+        result = sfn._invoke_resource_with_timeout(resource, arguments, timeout)
     else:
         result = sfn._invoke_resource(resource, arguments)
+    check_running(execution)
     succeeded = {"output": json.dumps(result), "resource": resource}
     sfn._add_event(execution, "TaskSucceeded", {"taskSucceededEventDetails": succeeded})
 
@@ -128,46 +118,48 @@ def _seconds(state: JsonObject, field: str, raw: Any, ctx: JsonObject) -> Any:
     return state.get(field)
 
 
-def _delay(rule: JsonObject, retries: int) -> float:
-    delay: float = rule.get("IntervalSeconds", 1) * rule.get("BackoffRate", 2.0) ** retries
-    delay = min(delay, rule.get("MaxDelaySeconds", delay))
-    if rule.get("JitterStrategy") == "FULL":
-        return random.uniform(0, delay)  # noqa: S311  jitter is no secret
-    return delay
-
-
 def _call_back(
-    resource: str, arguments: Any, token: str, limits: JsonObject, execution: JsonObject
+    resource: str,
+    arguments: Any,
+    token: str,
+    timeout: float | None,
+    heartbeat: float | None,
+    execution: JsonObject,
 ) -> Any:
-    done = threading.Event()
-
-    def watch() -> None:
-        heartbeat = limits.get("HeartbeatSeconds")
-        seen: Any = None
-        since = time.monotonic()
-        while not done.wait(POLL_SECONDS):
-            entry = sfn._task_tokens.get(token)
-            if entry is None:
-                continue
-            if entry["heartbeat"] != seen:
-                seen, since = entry["heartbeat"], time.monotonic()
-            if ended(execution):
-                _fail(entry, "States.Aborted", "the execution has ended")
-            elif heartbeat is not None and time.monotonic() - since >= heartbeat:
-                _fail(entry, "States.HeartbeatTimeout", "")
-
-    watcher = contextvars.copy_context()
-    threading.Thread(target=watcher.run, args=(watch,), daemon=True).start()
+    entry: JsonObject = {
+        "event": threading.Event(),
+        "result": None,
+        "error": None,
+        "heartbeat": None,
+        # See answers_are_final.
+        "execution": execution,
+    }
+    sfn._task_tokens[token] = entry
     try:
-        return sfn._invoke_with_callback(resource, arguments, token, limits)
+        sfn._invoke_resource(resource.removesuffix(".waitForTaskToken"), arguments)
+        _await_answer(entry, timeout or UNLIMITED_SECONDS, heartbeat or UNLIMITED_SECONDS)
     finally:
-        done.set()
+        sfn._task_tokens.pop(token, None)
+    if entry["error"]:
+        raise sfn._ExecutionError(entry["error"]["Error"], entry["error"]["Cause"])
+    try:
+        return json.loads(entry["result"])
+    except ValueError:
+        return entry["result"]
 
 
-def _fail(entry: JsonObject, error: str, cause: str) -> None:
-    if not entry["event"].is_set():
-        entry["error"] = {"Error": error, "Cause": cause}
-        entry["event"].set()
+def _await_answer(entry: JsonObject, timeout: float, heartbeat: float) -> None:
+    start = beaten = time.monotonic()
+    beat = entry["heartbeat"]
+    while not entry["event"].wait(LOOK_SECONDS):
+        check_running(entry["execution"])
+        now = time.monotonic()
+        if entry["heartbeat"] != beat:
+            beat, beaten = entry["heartbeat"], now
+        if now - start >= timeout:
+            raise sfn._ExecutionError("States.Timeout", f"no answer within {timeout} seconds")
+        if now - beaten >= heartbeat:
+            raise sfn._ExecutionError("States.HeartbeatTimeout", "")
 
 
-FIXES = (task_state, heartbeat_timeout_is_a_timeout)
+FIXES = (task_state, answers_are_final)
