@@ -41,7 +41,10 @@ def add_routes(app: Resolver) -> None:
     def complete(**_: str) -> Any:
         said = optional_body(CompleteBody, app.current_event)
         bounded(said.result, "result")
-        services().own_word.complete(_task_id(), said.agent_id, said.result)
+        outcome = services().own_word.complete(_task_id(), said.agent_id, said.result)
+        if not outcome.succeeded:
+            failed = f"Task failed: {outcome.error_code}: {outcome.message}"
+            return answer(200, SUCCESS | {"message": failed})
         return answer(200, SUCCESS | {"message": "Task completed"})
 
     @app.post("/v1/opscore/task/<task_id>/fail")

@@ -4,6 +4,7 @@
     ├── InvalidRequest            the caller can mend it
     │   ├── Malformed, PayloadTooLarge, UnknownEventType, MissingAgentId, AgentIdMismatch
     │   ├── InvalidCursor, InvalidTransition
+    │   ├── InputInvalid          every fault of a session's input
     │   └── WorkflowInvalid       every finding of the template
     ├── Unauthenticated           a signature that is bad, missing or stale
     ├── NotFound                  AgentNotFound, AgentStateNotFound, SessionNotFound, TaskNotFound,
@@ -89,6 +90,12 @@ class WorkflowInvalid(InvalidRequest):
     def __init__(self, findings: Sequence[Any]) -> None:
         super().__init__([f if isinstance(f, dict) else f.as_dict() for f in findings])
         self.findings = list(findings)
+
+
+class InputInvalid(InvalidRequest):
+    """A session's input does not fit its workflow's `input`; `detail` has every fault."""
+
+    code = "input_invalid"
 
 
 class Unauthenticated(OpsCoreError):

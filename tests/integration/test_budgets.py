@@ -241,6 +241,30 @@ def test_complete_a_task_by_its_agents_word(world: World, active: bool, waits: b
     assert calls.count("sfn SendTaskSuccess") == 1
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["without its id", "with its id"])
+def test_a_result_schema_costs_one_read_of_reports(world: World, named: bool) -> None:
+    world.plan([{"resultSchema": {"type": "integer"}}])
+    task = handed_out(world, waits=False)
+    details = {"opscore_task_id": task, "result": 1} if named else {"result": 1}
+    world.say("a", "active", details)
+
+    calls = calls_of(world, say(world, "a", "idle", details))
+
+    keeps(f"complete a task with a schema by reports, named: {named}", 7, calls)
+    assert calls.count("sfn SendTaskSuccess") == 1
+
+
+def test_a_result_schema_costs_nothing_of_an_agents_own_word(world: World) -> None:
+    world.plan([{"resultSchema": {"type": "integer"}}], retries=0)
+    task = handed_out(world, waits=False)
+    word = events.own_word(task, "complete", {"agentId": "a", "result": "wrong"})
+
+    calls = calls_of(world, lambda: world.request("task_api", word))
+
+    keeps("complete a task with a schema by its agent's word", 6, calls)
+    assert calls.count("sfn SendTaskFailure") == 1
+
+
 def test_a_task_fails(world: World) -> None:
     task = handed_out(world, waits=True)
     world.say("a", "active", {"opscore_task_id": task})

@@ -16,6 +16,7 @@ STATUS: dict[type[errors.OpsCoreError], HTTPStatus] = {
     errors.Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InvalidTransition: HTTPStatus.CONFLICT,
+    errors.InputInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.WorkflowInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.NotFound: HTTPStatus.NOT_FOUND,

@@ -20,7 +20,8 @@ class Lease(Model):
     `watermark`, `active_at` and `idle_at` are microseconds of the agent's own clock; reports up to
     the watermark say nothing about this lease. `idle_result`: what the report of `idle_at` gave.
     `named`: a report has named the attempt, so only such reports may end it. `running`: the agent
-    has said that it began; `heartbeat`: the task asks to be told that the agent is still at it.
+    has said that it began; `heartbeat`: the task asks to be told that the agent is still at it;
+    `has_schema`: the task says what its result must look like.
     """
 
     attempt_id: str
@@ -35,6 +36,7 @@ class Lease(Model):
     named: bool = False
     running: bool = False
     heartbeat: bool = False
+    has_schema: bool = False
 
 
 class Draining(Model):

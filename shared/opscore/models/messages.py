@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
@@ -17,6 +18,14 @@ Seconds = Annotated[
     Field(allow_inf_nan=False),
     AfterValidator(lambda seconds: min(max(seconds, 0.0), LONGEST_SECONDS)),
 ]
+
+
+class Phase(StrEnum):
+    """Which of a session's two executions a message comes from."""
+
+    MAIN = "main"
+    AFTER = "after"
+    """The one that tidies up after a bad end."""
 
 
 class TaskMessage(Model):
@@ -39,6 +48,8 @@ class TaskMessage(Model):
     heartbeat: Seconds | None = None
     priority: int = Field(default=5, ge=0, le=9)
     index: tuple[int, ...] = ()
+    phase: Phase = Phase.MAIN
+    result_schema: JsonValue = None
 
     @property
     def attempt_id(self) -> str:

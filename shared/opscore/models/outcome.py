@@ -17,6 +17,7 @@ class TaskError(StrEnum):
     DISPATCH_FAILED = "DispatchFailed"
     NO_AGENT_AVAILABLE = "NoAgentAvailable"
     AGENT_LOST = "AgentLost"
+    INVALID_RESULT = "InvalidResult"
 
 
 TIMEOUTS = (TaskError.AGENT_TIMEOUT, TaskError.HEARTBEAT_TIMEOUT)

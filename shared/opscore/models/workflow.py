@@ -10,7 +10,9 @@ from opscore.models.base import Model
 class WorkflowVersion(Model):
     """One immutable version of a workflow and the state machine it became.
 
-    `machine_arn` is null for a template without tasks: there is nothing to run.
+    `machine_arn` is null for a template without tasks: there is nothing to run. `cleanup_arn`: the
+    machine that tidies up after sessions that end badly, if the template asks for that, and
+    `compensated` the steps that it can undo. `input_schema`: what sessions may be started with.
     """
 
     workflow_id: str
@@ -20,6 +22,9 @@ class WorkflowVersion(Model):
     description: str = ""
     content_hash: str
     machine_arn: str | None = None
+    cleanup_arn: str | None = None
+    compensated: tuple[str, ...] = ()
+    input_schema: JsonValue = None
     template: dict[str, JsonValue]
     created_at: int
     rev: int = 0

@@ -39,6 +39,11 @@ class Sessions:
         item = encode(record) | {"ttl": record.expires_at}
         return Put(keys.idempotency(digest), item, rev=0)
 
+    def remembered(self, digest: str) -> IdempotencyRecord | None:
+        """The key's record, if the key is known."""
+        item = self._store.get(keys.idempotency(digest))
+        return None if item is None else decode(IdempotencyRecord, item)
+
     def listed(
         self, *, status: str | None, workflow_id: str | None, limit: int, cursor: str | None
     ) -> Listing[Session]:

@@ -119,6 +119,7 @@ class Handover:
             token=attempt.message.token,
             watermark=agent.last_report_at,
             heartbeat=attempt.message.heartbeat is not None,
+            has_schema=attempt.message.result_schema is not None,
         )
         after = claimed(settled(agent, now), lease, now)
         record, task_changes = self._tasks.recorded(attempt, task)

@@ -30,6 +30,10 @@ class OnceOnly:
     key: str
     digest: str
 
+    def key_digest(self) -> str:
+        """What the key is remembered by."""
+        return hashlib.sha256(self.key.encode()).hexdigest()
+
 
 class Launch:
     """Writes new sessions and starts their executions.
@@ -108,13 +112,21 @@ class Launch:
         self._execute(session.replace(rev=1))
         return session
 
+    def known(self, once: OnceOnly) -> Session | None:
+        """The session that the same request began before, if it did.
+
+        Raises IdempotencyKeyReused.
+        """
+        record = self._sessions.remembered(once.key_digest())
+        return None if record is None else self._again(once, record)
+
     def _remembered(self, once: OnceOnly, session: Session) -> Change:
         record = IdempotencyRecord(
             session_id=session.session_id,
             request_hash=once.digest,
             expires_at=self._clock() // 1000 + KEY_SECONDS,
         )
-        return self._sessions.idempotency(hashlib.sha256(once.key.encode()).hexdigest(), record)
+        return self._sessions.idempotency(once.key_digest(), record)
 
     def _again(self, once: OnceOnly, record: IdempotencyRecord) -> Session:
         if record.request_hash != once.digest:

@@ -17,6 +17,7 @@ from opscore.records import keys
 from opscore.records.codec import decode
 from opscore.records.tasks import Tasks
 from opscore.services import TRIES
+from opscore.services.judging import judged
 from opscore.services.outcomes import Decided, Outcomes
 
 MAX_FENCE_DIGITS = 9
@@ -32,9 +33,12 @@ class OwnWord:
         self._outcomes = outcomes
         self._clock = clock
 
-    def complete(self, reference: str, agent_id: str | None, result: JsonValue) -> None:
-        """Raises TaskNotFound, StaleFence, OutcomeDiffers, Contended."""
-        self._decide(reference, agent_id, Outcome.success(result))
+    def complete(self, reference: str, agent_id: str | None, result: JsonValue) -> Outcome:
+        """The outcome that the result is: a failure if it does not fit the task's schema.
+
+        Raises TaskNotFound, StaleFence, OutcomeDiffers, Contended.
+        """
+        return self._decide(reference, agent_id, Outcome.success(result))
 
     def fail(self, reference: str, agent_id: str | None, code: str, message: str) -> None:
         """Raises TaskNotFound, StaleFence, OutcomeDiffers, Contended."""
@@ -66,12 +70,13 @@ class OwnWord:
             raise TaskNotFound(reference)
         return attempt
 
-    def _decide(self, reference: str, agent_id: str | None, outcome: Outcome) -> None:
+    def _decide(self, reference: str, agent_id: str | None, said: Outcome) -> Outcome:
         for _ in range(TRIES):
             attempt, agent = self._held(reference, agent_id)
+            outcome = judged(attempt, said)
             if attempt.status not in LEASED:
                 self._repeat(attempt, outcome)
-                return
+                return outcome
             changes = self._outcomes.decision(
                 attempt.attempt_id,
                 attempt.session_id,
@@ -85,7 +90,7 @@ class OwnWord:
             except ConditionFailed:
                 continue
             self._outcomes.send(Decided.of(attempt.replace(outcome=outcome)), agent)
-            return
+            return outcome
         raise Contended("the task keeps changing; try again")
 
     def _repeat(self, attempt: Attempt, outcome: Outcome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 
 from opscore.errors import AgentNotFound, Contended, DependencyFailed
 from opscore.lifecycle.agents import Reported, reported
@@ -16,6 +17,7 @@ from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store
 from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks
 from opscore.services import TRIES
+from opscore.services.judging import judged
 from opscore.services.outcomes import Decided, Outcomes
 from opscore.services.wakeups import Wakeups
 
@@ -54,7 +56,7 @@ class Reports:
         for _ in range(TRIES):
             agent = self._agents.get(agent_id) or self._early(agent_id, report)
             now = self._clock()
-            effect = reported(agent, report, now, self._cooldown_ms)
+            effect = self._judged(reported(agent, report, now, self._cooldown_ms))
             about = self._about(agent_id, effect, settled)
             changes = [
                 *about,
@@ -83,6 +85,16 @@ class Reports:
                 warn("report not followed up yet", reason=str(error))
             return
         raise Contended(f"agent {agent_id} keeps changing; try again")
+
+    def _judged(self, effect: Reported) -> Reported:
+        """The effect, with a result held against its task's schema: that costs another request."""
+        lease = effect.lease
+        if lease is None or not lease.has_schema or effect.outcome is None:
+            return effect
+        attempt = self._tasks.attempt(lease.attempt_id)
+        return (
+            effect if attempt is None else replace(effect, outcome=judged(attempt, effect.outcome))
+        )
 
     def _early(self, agent_id: str, report: Report) -> Agent:
         self._store.write(self._agents.early(agent_id, report, self._clock()))

@@ -11,10 +11,12 @@ from pydantic import JsonValue
 from opscore.errors import (
     AgentNotFound,
     Contended,
+    InputInvalid,
     PayloadTooLarge,
     SessionNotFound,
+    WorkflowNotFound,
 )
-from opscore.lifecycle.sessions import FINAL, check_move
+from opscore.lifecycle.sessions import cancelled, check_move
 from opscore.models.limits import MAX_PAYLOAD_BYTES
 from opscore.models.messages import ResumeMessage
 from opscore.models.session import Session, SessionStatus
@@ -29,6 +31,7 @@ from opscore.records.sessions import Sessions
 from opscore.records.tasks import Tasks
 from opscore.records.workflows import Workflows
 from opscore.services import TRIES
+from opscore.services.judging import check_input
 from opscore.services.launching import START_RECHECK_MS, Launch, OnceOnly
 from opscore.services.recording import Recording
 from opscore.services.workflows import WorkflowService
@@ -88,21 +91,29 @@ class SessionService:
         """Start a session. The same request with the same Idempotency-Key is the same session.
 
         From the moment it is on record it will run: should starting its execution fail now, the
-        sweeper starts it. Raises WorkflowNotFound, WorkflowInvalid, AgentNotFound,
+        sweeper starts it. Raises WorkflowNotFound, WorkflowInvalid, InputInvalid, AgentNotFound,
         IdempotencyKeyReused, DependencyFailed (a definite refusal), Contended.
         """
         once = None
         if request.idempotency_key is not None:
             once = OnceOnly(request.idempotency_key, request.digest())
         for _ in range(TRIES):
-            version = self._version(request)
+            try:
+                version = self._version(request)
+                check_input(version, request.payload)
+            except (WorkflowNotFound, InputInvalid):
+                # This very request may have got through, on the version of that time.
+                known = None if once is None else self._launch.known(once)
+                if known is None:
+                    raise
+                return known
             session = self._launch.new(
                 version.workflow_id,
                 version.version,
                 version.machine_arn,
                 request.payload,
                 request.agent_id,
-            )
+            ).replace(cleanup_arn=version.cleanup_arn, compensated=version.compensated)
             changes: list[Change] = []
             if request.agent_id is not None:
                 changes.append(Check(keys.agent(request.agent_id)))
@@ -166,15 +177,18 @@ class SessionService:
         *,
         metadata: dict[str, JsonValue] | None = None,
         status: SessionStatus | None = None,
+        cleanup: bool = True,
     ) -> Session:
         """Merge metadata (null removes a name) and make the status move that a person may make.
+        A cancelled session tidies up first, if its workflow says how; without `cleanup` it does
+        not, or no further.
 
         Raises SessionNotFound, SessionFinal, InvalidTransition, PayloadTooLarge, Contended.
         """
         bind(session_id=session_id)
         for _ in range(TRIES):
             before = self.get(session_id)
-            after = self._updated(before, metadata, status)
+            after = self._updated(before, metadata, status, cleanup=cleanup)
             if after != before:
                 try:
                     self._store.write(self._sessions.put(after))
@@ -190,6 +204,8 @@ class SessionService:
         session: Session,
         metadata: dict[str, JsonValue] | None,
         status: SessionStatus | None,
+        *,
+        cleanup: bool,
     ) -> Session:
         changes: dict[str, Any] = {}
         now = self._clock()
@@ -201,13 +217,15 @@ class SessionService:
                 raise PayloadTooLarge(
                     f"metadata would have {size} bytes as JSON; at most {MAX_PAYLOAD_BYTES} fit"
                 )
-        if status is not None and status is not session.status:
+        if status is SessionStatus.CANCELLED:
+            moved = cancelled(session, now, cleanup=cleanup)
+            if moved is not session:
+                session = moved.replace(due_at=now + START_RECHECK_MS)
+        elif status is not None and status is not session.status:
             check_move(session.status, status)
             changes["status"] = status
             if session.status is SessionStatus.PAUSED:
                 changes["resumed_at"] = now
-            if status in FINAL:
-                changes |= {"end_time": now, "due_at": now + START_RECHECK_MS}
         if not changes:
             return session
         return session.replace(**changes, last_updated_time=now)
@@ -217,5 +235,7 @@ class SessionService:
         match after.status:
             case SessionStatus.CANCELLED if not after.cleaned:
                 self._recording.finish(after)
+            case _ if after.ending is not None and asked is SessionStatus.CANCELLED:
+                self._recording.go_on(after)
             case SessionStatus.RUNNING if asked is SessionStatus.RUNNING:
                 self._queue.send(ResumeMessage(session_id=after.session_id))

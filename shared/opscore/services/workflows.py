@@ -141,6 +141,7 @@ class WorkflowService:
             description=workflow.description,
             content_hash=hashlib.sha256(text(template).encode()).hexdigest(),
             machine_arn=machine_arn,
+            input_schema=template.get("input"),
             template=template,
             created_at=self._clock(),
         )

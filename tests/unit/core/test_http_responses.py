@@ -21,6 +21,7 @@ STATUS = {
     "OpsCoreError": 500, "SettingError": 500, "DependencyFailed": 503, "Contended": 503,
     "InvalidRequest": 400, "UnknownEventType": 400, "MissingAgentId": 400, "AgentIdMismatch": 400,
     "InvalidCursor": 400, "Malformed": 422, "WorkflowInvalid": 422, "PayloadTooLarge": 413,
+    "InputInvalid": 422,
     "Unauthenticated": 401,
     "NotFound": 404, "AgentNotFound": 404, "AgentStateNotFound": 404, "SessionNotFound": 404,
     "TaskNotFound": 404, "WorkflowNotFound": 404, "DeadLetterNotFound": 404,
