@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from opscore_cli.present import Column, coloured, printable, table, write_fields, write_rows
-from opscore_cli.story import Line, label, reason, short, story
+from opscore_cli.story import Line, label, reason, short, stand, story
 from opscore_cli.times import between, local
 from opscore_client import FINAL
 from opscore_client.types import Attempt, Session, Task
@@ -136,7 +136,7 @@ def _fields(session: Session, now: datetime) -> dict[str, Any]:
         "session": session["sessionId"],
         "workflow": f"{session['workflowId']} version {session['workflowVersion'] or '-'}",
         "agent": printable(session["agentId"]),
-        "status": session["status"],
+        "status": stand(session),
         "started": local(session["startTime"]),
         "duration": between(session["startTime"], session["endTime"], now),
         "input": short(session["input"]),

@@ -13,6 +13,7 @@ from opscore_client.types import Attempt, ErrorInfo, Session, Task
 Tone = Literal["plain", "good", "bad", "turn"]
 
 _RESULT_WIDTH: Final = 100
+_CLEANUPS: Final = {"completed": "is done", "failed": "failed", "stopped": "was stopped"}
 _A_WAIT: Final = timedelta(seconds=1)
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -33,6 +34,7 @@ def story(session: Session) -> list[Line]:
     lines = [Line("start", start, _opening(session))]
     for task in session.get("tasks", []):
         lines += _task(task, session, start)
+    lines += _ending_badly(session, start)
     # A stable sort: what happened in the same instant stays in the order it was told in.
     lines.sort(key=lambda line: line.at)
     if session["status"] in FINAL:
@@ -46,6 +48,14 @@ def label(attempt: Attempt) -> str:
     retry = f"retry {attempt['retry']}" if attempt["retry"] else ""
     fallback = f"fallback {attempt['route']}" if attempt["route"] else ""
     return ", ".join(filter(None, (fallback, retry))) or "attempt 1"
+
+
+def stand(session: Session) -> str:
+    """A session's status, and the end that it tidies up after."""
+    ending = session.get("ending")
+    if ending is None or session["status"] in FINAL:
+        return session["status"]
+    return f"{session['status']}, tidying up, then {ending['status']}"
 
 
 def reason(error: ErrorInfo | None) -> str:
@@ -73,6 +83,23 @@ def _ending(session: Session) -> str:
     took = between(session["startTime"], session["endTime"], datetime.now(UTC))
     text = f"session {session['status']} after {took}"
     return f"{text}: {reason(session['error'])}" if session["error"] else text
+
+
+def _ending_badly(session: Session, start: datetime) -> Iterator[Line]:
+    """A bad end that is tidied up after, and how that went."""
+    ending = session.get("ending")
+    if ending is None:
+        return
+    why = f": {reason(ending['error'])}" if ending["error"] else ""
+    since = moment(ending["since"]) or start
+    yield Line("ending", since, f"session ends as {ending['status']}{why}; it tidies up", "bad")
+    cleanup = ending["cleanup"]
+    if cleanup["status"] != "running":
+        error = f": {reason(cleanup['error'])}" if cleanup["error"] else ""
+        text = f"tidying up {_CLEANUPS.get(cleanup['status'], cleanup['status'])}{error}"
+        done = cleanup["status"] == "completed"
+        ended = moment(session["endTime"]) or since
+        yield Line("cleanup", ended, text, "good" if done else "bad")
 
 
 def _tone_of(status: str) -> Tone:

@@ -61,9 +61,13 @@ class Sessions:
         """Change `metadata`, or make one of the status moves that a person may make."""
         return cast("Session", self._http.call("PATCH", route("session", session_id), json=fields))
 
-    def cancel(self, session_id: str) -> Session:
-        """End a session as it stands; it is final at once."""
-        return self._act(session_id, "cancel")
+    def cancel(self, session_id: str, *, cleanup: bool = True) -> Session:
+        """End a session. If its workflow says how to tidy up, it does that first and is final then;
+        without `cleanup` it does not, or stops doing it.
+        """
+        path = route("session", session_id, "cancel")
+        answer = self._http.call("POST", path, json=None if cleanup else {"cleanup": False})
+        return cast("Session", answer)
 
     def pause(self, session_id: str) -> Session:
         """Hand out no further tasks of a session until it is resumed."""

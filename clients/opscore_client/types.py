@@ -85,7 +85,8 @@ class Attempt(TypedDict):
 class Task(TypedDict):
     """A step of a workflow in one session, with every try of it, the oldest first.
 
-    `payload`, `result` and `error` are those of the newest attempt.
+    `payload`, `result` and `error` are those of the newest attempt. `phase`: `main`, or `after` for
+    what tidies up after a bad end.
     """
 
     taskId: str
@@ -95,6 +96,7 @@ class Task(TypedDict):
     sessionId: str
     status: str
     agentId: str | None
+    phase: str
     retryCount: int
     payload: Any
     attempts: list[Attempt]
@@ -117,6 +119,22 @@ class AttemptWithTask(Attempt):
     result: Any
 
 
+class CleanupInfo(TypedDict):
+    """How tidying up stands, or ended: `running`, `completed`, `failed` or `stopped`."""
+
+    status: str
+    error: ErrorInfo | None
+
+
+class Ending(TypedDict):
+    """A bad end that a session tidies up after; its `status` and `error` become the session's."""
+
+    status: str
+    error: ErrorInfo | None
+    since: str
+    cleanup: CleanupInfo
+
+
 class Session(TypedDict):
     """One run of one workflow version; `tasks` only when a single session is read."""
 
@@ -132,6 +150,7 @@ class Session(TypedDict):
     input: Any
     result: Any
     error: ErrorInfo | None
+    ending: Ending | None
     tasks: NotRequired[list[Task]]
 
 

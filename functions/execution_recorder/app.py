@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opscore.bootstrap import services
+from opscore.lifecycle.cleanup import SUFFIX
 from opscore.observability import bind, instrumented
 from opscore.ports import Execution
 
@@ -13,9 +14,9 @@ from opscore.ports import Execution
 def handler(event: dict[str, Any], _: Any) -> None:
     """Bring the session of an execution up to date; EventBridge repeats what raises."""
     detail = event["detail"]
-    session_id = str(detail["name"])
-    bind(session_id=session_id)
+    name = str(detail["name"])
+    bind(session_id=name.removesuffix(SUFFIX))
     services().recording.event(
-        session_id,
+        name,
         Execution(detail["status"], detail.get("output"), detail.get("error"), detail.get("cause")),
     )

@@ -39,6 +39,14 @@ class UpdateBody(Model):
         return self
 
 
+class CancelBody(Model):
+    """How a session is cancelled: without `cleanup` it does not tidy up, or no further."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cleanup: bool = True
+
+
 class SessionQuery(Paging):
     """`?status=&workflowId=` of the list of sessions."""
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.session_api.bodies import SessionQuery, TriggerBody, UpdateBody
+from functions.session_api.bodies import CancelBody, SessionQuery, TriggerBody, UpdateBody
 from opscore.bootstrap import services
 from opscore.http import views
 from opscore.http.app import Resolver
-from opscore.http.requests import body, bounded, idempotency_key, path_id, query
+from opscore.http.requests import body, bounded, idempotency_key, optional_body, path_id, query
 from opscore.http.responses import answer
 from opscore.models.session import SessionStatus
 from opscore.observability import bind
@@ -56,7 +56,12 @@ def add_routes(app: Resolver) -> None:
 
     @app.post("/v1/opscore/session/<session_id>/cancel")
     def cancel(**_: str) -> Any:
-        return _move(SessionStatus.CANCELLED)
+        session_id = _session_id()
+        wanted = optional_body(CancelBody, app.current_event)
+        session = services().sessions.update(
+            session_id, status=SessionStatus.CANCELLED, cleanup=wanted.cleanup
+        )
+        return answer(200, views.session(session))
 
     @app.post("/v1/opscore/session/<session_id>/pause")
     def pause(**_: str) -> Any:

@@ -242,14 +242,14 @@ class Services:
 
     @cached_property
     def recording(self) -> Recording:
+        from opscore.services.cleanup import Cleanup
         from opscore.services.recording import Recording
 
         return Recording(
             self._ports.store,
             self.session_records,
-            self.task_records,
-            self.outcomes,
             self._ports.machines,
+            Cleanup(self.task_records, self.outcomes, self._ports.machines),
             self._ports.clock,
         )
 

@@ -6,6 +6,7 @@ from opscore_cli.commands.options import CursorOption, EveryOption, LimitOption
 from opscore_cli.present import Column, write_json
 from opscore_cli.session_view import show
 from opscore_cli.shell import Shell, command
+from opscore_cli.story import stand
 from opscore_cli.times import ago, between
 from opscore_cli.watching import watch_to_its_end
 from opscore_client.types import Session
@@ -57,9 +58,15 @@ def watch_session(shell: Shell, session_id: SessionArgument, every: EveryOption 
 
 
 @command(app, "cancel")
-def cancel_session(shell: Shell, session_id: SessionArgument) -> None:
-    """End a session as it stands."""
-    _show_status(shell, shell.client.sessions.cancel(session_id))
+def cancel_session(
+    shell: Shell,
+    session_id: SessionArgument,
+    cleanup: Annotated[
+        bool, typer.Option(help="Tidy up first, as the workflow says; or don't, or stop it.")
+    ] = True,
+) -> None:
+    """End a session."""
+    _show_status(shell, shell.client.sessions.cancel(session_id, cleanup=cleanup))
 
 
 @command(app, "pause")
@@ -78,5 +85,5 @@ def _show_status(shell: Shell, session: Session) -> None:
     if shell.as_json:
         write_json(session)
     else:
-        line = f"session {session['sessionId']}: {session['status']}"
+        line = f"session {session['sessionId']}: {stand(session)}"
         shell.console.print(line, markup=False)

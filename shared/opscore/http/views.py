@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from opscore.lifecycle.agents import Condition
 from opscore.models.agent import Agent
 from opscore.models.dead_letter import DeadLetter
-from opscore.models.session import Session
+from opscore.models.messages import Phase
+from opscore.models.session import Ending, Failure, Session
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.models.workflow import WorkflowVersion
 from opscore.records.agents import HistoryEntry
@@ -127,6 +128,7 @@ def task(value: Task, attempts: dict[str, Attempt]) -> dict[str, Any]:
         "sessionId": value.session_id,
         "status": task_status(newest),
         "agentId": None if newest is None else newest.agent_id,
+        "phase": Phase.MAIN if newest is None else newest.message.phase,
         "retryCount": max(len(known) - 1, 0),
         "payload": None if newest is None else newest.message.parameters,
         "attempts": [attempt(one) for one in known],
@@ -180,8 +182,22 @@ def session(value: Session) -> dict[str, Any]:
         "metadata": value.metadata,
         "input": json.loads(value.execution_input)["input"],
         "result": value.result,
-        "error": None if value.error is None else value.error.model_dump(by_alias=True),
+        "error": _failure(value.error),
+        "ending": None if value.ending is None else _ending(value.ending),
     }
+
+
+def _ending(value: Ending) -> dict[str, Any]:
+    return {
+        "status": value.status,
+        "error": _failure(value.error),
+        "since": iso(value.since),
+        "cleanup": {"status": value.cleanup, "error": _failure(value.cleanup_error)},
+    }
+
+
+def _failure(value: Failure | None) -> dict[str, str] | None:
+    return None if value is None else value.model_dump(by_alias=True)
 
 
 def session_with_tasks(view: SessionView) -> dict[str, Any]:

@@ -54,18 +54,43 @@ class Rerun(Model):
     onto: Onto | None = None
 
 
+class CleanupStatus(StrEnum):
+    """How the tidying up after a bad end stands, or ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Ending(Model):
+    """A bad end that a session tidies up after: how the session ends by it, why, since when (ms);
+    and what became of the tidying up, which changes neither.
+    """
+
+    status: SessionStatus
+    error: Failure | None = None
+    since: int
+    cleanup: CleanupStatus = CleanupStatus.RUNNING
+    cleanup_error: Failure | None = None
+
+
 class Session(Model):
     """One run of one workflow version; one execution of the same name. Times: our clock, ms.
 
     `execution_input` is kept byte for byte: a repeated StartExecution must send the same.
     `reruns`: the newest sessions that run this one again; `replayed_as`: the one of them that was
     started for its dead letters.
+    `cleanup_arn`: the machine that tidies up after a bad end, and `compensated` the steps that it
+    can undo; `ending` is set from that end on, and the session final when it has tidied up.
     """
 
     session_id: str
     workflow_id: str
     workflow_version: int
     machine_arn: str | None = None
+    cleanup_arn: str | None = None
+    compensated: tuple[str, ...] = ()
     agent_id: str | None = None
     status: SessionStatus = SessionStatus.STARTED
     start_time: int
@@ -79,6 +104,7 @@ class Session(Model):
     rerun: Rerun | None = None
     reruns: tuple[str, ...] = ()
     replayed_as: str | None = None
+    ending: Ending | None = None
     cleaned: bool = False
     due_at: int | None = None
     rev: int = 0

@@ -128,7 +128,7 @@ class Dispatcher:
         Raises ConditionFailed when another worker has the attempt.
         """
         message = attempt.message
-        if not may_run(work):
+        if not may_run(attempt, work):
             self._drop(attempt, work)
         elif is_paused(work):
             self._parking.hold(attempt, work.task)
@@ -294,7 +294,7 @@ class Dispatcher:
     def _hand_out(self, attempt: Attempt, work: Work, agent: Agent, envelope: Envelope) -> bool:
         """False if nothing can be sent to anyone. Raises ConditionFailed; 0 is the attempt."""
         bind(session_id=attempt.session_id, task_id=attempt.attempt_id)
-        if not may_run(work):
+        if not may_run(attempt, work):
             self._drop(attempt, work)
             return True
         if is_paused(work):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable
 
 from opscore.lifecycle.sessions import FINAL
+from opscore.models.messages import Phase
 from opscore.models.session import SessionStatus
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import note
@@ -125,9 +126,14 @@ class Parking:
         return work
 
 
-def may_run(work: Work) -> bool:
-    """Whether the work's session lets tasks be handed out at all."""
-    return work.session is not None and work.session.status not in FINAL
+def may_run(attempt: Attempt, work: Work) -> bool:
+    """Whether the attempt's session lets it be handed out at all: once the session ends badly, only
+    what tidies up after it is.
+    """
+    session = work.session
+    if session is None or session.status in FINAL:
+        return False
+    return (attempt.message.phase is Phase.AFTER) == (session.ending is not None)
 
 
 def is_paused(work: Work) -> bool:

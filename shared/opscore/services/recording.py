@@ -7,15 +7,15 @@ import json
 from pydantic import JsonValue
 
 from opscore.errors import Contended, DependencyFailed
-from opscore.lifecycle.sessions import FINAL, of_execution
-from opscore.models.session import Failure, Session, SessionStatus
-from opscore.models.task import AttemptStatus
+from opscore.lifecycle.cleanup import SUFFIX
+from opscore.lifecycle.sessions import FINAL, ended, ending, of_execution
+from opscore.models.messages import Phase
+from opscore.models.session import CleanupStatus, Failure, Session, SessionStatus
 from opscore.observability import note, warn
 from opscore.ports import Clock, ConditionFailed, Execution, Machines, Refused, Store
 from opscore.records.sessions import Sessions
-from opscore.records.tasks import Tasks
 from opscore.services import TRIES
-from opscore.services.outcomes import Outcomes
+from opscore.services.cleanup import Cleanup
 
 RUNNING_RECHECK_MS = 600_000
 """How often an open session's execution is looked at, in case its last event never came."""
@@ -31,32 +31,35 @@ class Recording:
         self,
         store: Store,
         sessions: Sessions,
-        tasks: Tasks,
-        outcomes: Outcomes,
         machines: Machines,
+        cleanup: Cleanup,
         clock: Clock,
     ) -> None:
         self._store = store
         self._sessions = sessions
-        self._tasks = tasks
-        self._outcomes = outcomes
         self._machines = machines
+        self._cleanup = cleanup
         self._clock = clock
 
-    def event(self, session_id: str, execution: Execution) -> None:
-        """Bring a session up to date with its execution. What the event lacks is fetched.
+    def event(self, name: str, execution: Execution) -> None:
+        """Bring a session up to date with one of its executions, by that one's name. What the event
+        lacks is fetched.
 
         Raises Contended, DependencyFailed.
         """
+        session_id = name.removesuffix(SUFFIX)
         for _ in range(TRIES):
             session = self._sessions.get(session_id)
             if session is None:
                 warn("event of an unknown session")
                 return
-            if session.status in FINAL:
+            if name != session_id:
+                self._cleanup_event(session, execution)
+                return
+            if session.status in FINAL or session.ending is not None:
                 if execution.status == "RUNNING":
                     self._stop(session)  # cancelled before its execution had begun
-                self.finish(session)
+                self.go_on(session)
                 return
             known = self._complete(session, execution)
             after = self._after(session, known)
@@ -66,9 +69,7 @@ class Recording:
                 self._store.write(self._sessions.put(after))
             except ConditionFailed:
                 continue
-            if after.status in FINAL:
-                note("session ended", status=after.status)
-                self.finish(after.replace(rev=session.rev + 1))
+            self._follow(after.replace(rev=session.rev + 1))
             return
         raise Contended("the session keeps changing; try again")
 
@@ -91,36 +92,108 @@ class Recording:
             return session.replace(
                 status=status, last_updated_time=now, due_at=now + RUNNING_RECHECK_MS
             )
+        error = None if status is SessionStatus.COMPLETED else _failure(execution)
+        if error is not None and session.cleanup_arn is not None:
+            return ending(session, status, error, now).replace(due_at=now + MISSING_RECHECK_MS)
         return session.replace(
             status=status,
             last_updated_time=now,
             end_time=now,
             result=_output(execution) if status is SessionStatus.COMPLETED else None,
-            error=None if status is SessionStatus.COMPLETED else _failure(execution),
+            error=error,
             due_at=now + MISSING_RECHECK_MS,
         )
+
+    def _follow(self, session: Session) -> None:
+        """What a written end calls for."""
+        if session.status in FINAL:
+            note("session ended", status=session.status)
+            self.finish(session)
+        elif session.ending is not None:
+            note("session ends", status=session.ending.status)
+            self._clean_up(session)
+
+    def _cleanup_event(self, session: Session, execution: Execution) -> None:
+        if session.status in FINAL:
+            if execution.status == "RUNNING":
+                self._cleanup.stop(session)  # stopped before it had begun
+            self.finish(session)
+        elif session.ending is not None and execution.status != "RUNNING":
+            self.go_on(session)
 
     def fail(self, session_id: str, failure: Failure) -> None:
         """End a session whose execution can never start. Raises Contended."""
         execution = Execution("FAILED", error=failure.code, cause=failure.message)
         self.event(session_id, execution)
 
+    # ---- the tidying up that a workflow asks for
+
+    def go_on(self, session: Session) -> None:
+        """Bring a session whose first execution has ended, or must, to its end.
+
+        Raises Contended, DependencyFailed.
+        """
+        if session.status in FINAL:
+            self.finish(session)
+            return
+        execution = self._cleanup.execution(session)
+        if execution is None:
+            self._clean_up(session)
+        elif execution.status == "RUNNING":
+            self._later(session, RUNNING_RECHECK_MS)
+        else:
+            self._cleaned_up(session, execution)
+
+    def _clean_up(self, session: Session) -> None:
+        assert session.ending is not None
+        cancelled = session.ending.status is SessionStatus.CANCELLED
+        if cancelled and not self._stop(session) and self._is_new(session.start_time):
+            return  # it may be about to start: the sweeper looks once more
+        try:
+            self._cleanup.begin(session)
+        except Refused as refusal:
+            warn("cleanup refused", reason=str(refusal)[:MAX_MESSAGE])
+            execution = Execution("FAILED", error="StartRefused", cause=str(refusal))
+            self._cleaned_up(session, execution)
+
+    def _cleaned_up(self, session: Session, execution: Execution) -> None:
+        """The second execution has ended, however: the session ends by what began it."""
+        succeeded = execution.status == "SUCCEEDED"
+        status = CleanupStatus.COMPLETED if succeeded else CleanupStatus.FAILED
+        error = None if succeeded else _failure(execution)
+        for _ in range(TRIES):
+            if session.status in FINAL:
+                self.finish(session)
+                return
+            after = ended(session, status, error, self._clock())
+            after = after.replace(due_at=self._clock() + MISSING_RECHECK_MS)
+            try:
+                self._store.write(self._sessions.put(after))
+            except ConditionFailed:
+                session = self._sessions.get(session.session_id) or session
+                continue
+            self._follow(after.replace(rev=session.rev + 1))
+            return
+        raise Contended("the session keeps changing; try again")
+
+    def _later(self, session: Session, milliseconds: int) -> None:
+        later = session.replace(due_at=self._clock() + milliseconds)
+        try:
+            self._store.write(self._sessions.put(later))
+        except ConditionFailed:
+            warn("session changed meanwhile; it is still due")
+
+    # ---- after the end
+
     def finish(self, session: Session) -> None:
-        """Tidy up after a session that is final: its execution stops, what it left waiting or
+        """Tidy up after a session that is final: its executions stop, what it left waiting or
         running is closed. Safe to repeat. Raises Contended, DependencyFailed.
         """
         if session.cleaned:
             return
-        cancelled = session.status is SessionStatus.CANCELLED
-        if cancelled and not self._stop(session) and self._is_new(session):
-            return  # it may be about to start: the sweeper looks once more
-        tasks = self._tasks.of_session(session.session_id)
-        for attempt in self._tasks.attempts_of(tasks).values():
-            match attempt.status:
-                case AttemptStatus.CLOSED | AttemptStatus.COMPLETING:
-                    pass  # COMPLETING: whoever decided it, or the sweeper, closes it
-                case _:
-                    self._outcomes.supersede(attempt)
+        if self._may_yet_start(session):
+            return  # the sweeper looks once more
+        self._cleanup.close(session.session_id, Phase.MAIN, Phase.AFTER)
         for _ in range(TRIES):
             done = session.replace(cleaned=True, due_at=None)
             try:
@@ -134,14 +207,28 @@ class Recording:
             return
         raise Contended("the session keeps changing; try again")
 
-    def _is_new(self, session: Session) -> bool:
-        return self._clock() - session.start_time < MISSING_RECHECK_MS
+    def _may_yet_start(self, session: Session) -> bool:
+        """Stop what of a cancelled session's executions still runs. Whether there was none, and one
+        may be about to start.
+        """
+        waits = False
+        if session.status is SessionStatus.CANCELLED and not self._stop(session):
+            waits = self._is_new(session.start_time)
+        end = session.ending
+        if end is not None and end.cleanup is CleanupStatus.STOPPED:
+            waits |= not self._cleanup.stop(session) and self._is_new(end.since)
+        return waits
+
+    def _is_new(self, since: int) -> bool:
+        return self._clock() - since < MISSING_RECHECK_MS
 
     def _stop(self, session: Session) -> bool:
         """Stop the session's execution; False if there is none."""
         return session.machine_arn is None or self._machines.stop(
             session.machine_arn, session.session_id, "Cancelled", "cancelled by a person"
         )
+
+    # ---- the sweeper's part
 
     def reconcile(self, session_id: str) -> None:
         """Settle a session whose start or end may have been missed.
@@ -151,15 +238,14 @@ class Recording:
         session = self._sessions.get(session_id)
         if session is None or session.machine_arn is None:
             return
-        if session.status in FINAL:
-            self.finish(session)
+        if session.status in FINAL or session.ending is not None:
+            self.go_on(session)
             return
         execution = self._machines.describe(session.machine_arn, session_id)
         if execution is None:
             self._start_missing(session, session.machine_arn)
         elif execution.status == "RUNNING" and session.status is not SessionStatus.STARTED:
-            later = session.replace(due_at=self._clock() + RUNNING_RECHECK_MS)
-            self._store.write(self._sessions.put(later))
+            self._later(session, RUNNING_RECHECK_MS)
         else:
             self.event(session_id, execution)
 
@@ -172,8 +258,7 @@ class Recording:
         except DependencyFailed:
             warn("execution not started yet")
         else:
-            later = session.replace(due_at=self._clock() + MISSING_RECHECK_MS)
-            self._store.write(self._sessions.put(later))
+            self._later(session, MISSING_RECHECK_MS)
 
 
 def _output(execution: Execution) -> JsonValue:

@@ -131,7 +131,7 @@ class FakeOpsCore(BaseAdapter):
         yield "GET", f"{base}/sessions", self._list_sessions
         yield "GET", f"{base}/session/{one}", self._get_session
         yield "PATCH", f"{base}/session/{one}", self._get_session
-        yield "POST", f"{base}/session/{one}/cancel", self._move("cancelled")
+        yield "POST", f"{base}/session/{one}/cancel", self._cancel
         yield "POST", f"{base}/session/{one}/pause", self._move("paused")
         yield "POST", f"{base}/session/{one}/resume", self._move("running")
         yield "DELETE", f"{base}/agent/{one}", self._deregister
@@ -259,6 +259,16 @@ class FakeOpsCore(BaseAdapter):
             session |= play.pop(0)
         return Answer(200, session)
 
+    def _cancel(self, seen: Seen, session_id: str) -> Answer:
+        session = self.sessions[session_id]
+        if session["ending"] is not None and seen.body and not seen.json()["cleanup"]:
+            session["status"] = session["ending"]["status"]
+            return Answer(200, session)
+        if session["ending"] is not None:
+            return Answer(200, session)
+        answer: Answer = self._move("cancelled")(seen, session_id)
+        return answer
+
     def _move(self, status: str) -> Callable[..., Answer]:
         def move(_: Seen, session_id: str) -> Answer:
             session = self.sessions[session_id]
@@ -290,6 +300,7 @@ def a_session(session_id: str, workflow_id: str, **fields: Any) -> Json:
         "input": None,
         "result": None,
         "error": None,
+        "ending": None,
         "tasks": [],
         **fields,
     }
@@ -331,6 +342,7 @@ def a_task(
         "sessionId": "session-1",
         "status": status,
         "agentId": attempts[-1]["agentId"],
+        "phase": "main",
         "retryCount": len(attempts) - 1,
         "payload": payload,
         "attempts": list(attempts),

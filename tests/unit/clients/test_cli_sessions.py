@@ -190,6 +190,24 @@ def test_a_session_is_paused_and_resumed(api: FakeOpsCore, opscore: Opscore) -> 
     assert opscore("session", "resume", "s-1").stdout == "session s-1: running\n"
 
 
+def test_cancel_says_that_a_session_tidies_up_first_and_can_stop_it(
+    api: FakeOpsCore, opscore: Opscore
+) -> None:
+    ending = {
+        "status": "failed",
+        "error": None,
+        "since": "2026-11-22T10:00:00Z",
+        "cleanup": {"status": "running", "error": None},
+    }
+    api.sessions["s-1"] = a_session("s-1", "triage", ending=ending)
+
+    first = opscore("session", "cancel", "s-1").stdout
+    second = opscore("session", "cancel", "s-1", "--no-cleanup").stdout
+
+    assert first == "session s-1: running, tidying up, then failed\n"
+    assert second == "session s-1: failed\n"
+
+
 def test_cancel_ends_a_session_once(api: FakeOpsCore, opscore: Opscore) -> None:
     api.sessions["s-1"] = a_session("s-1", "triage")
 

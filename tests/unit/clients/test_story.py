@@ -66,6 +66,44 @@ def test_a_session_that_failed_says_why() -> None:
     assert told(failed)[-1] == (4.0, "session failed after 4.0 s: AgentError: the disk is full")
 
 
+ENDING = {
+    "status": "failed",
+    "error": BROKE,
+    "since": at(4),
+    "cleanup": {"status": "running", "error": None},
+}
+
+
+def test_tidying_up_after_a_bad_end_is_told_as_it_goes() -> None:
+    undone = a_task("book (compensate)", [an_attempt("t9", "good", 5, 6)], "completed", "ok")
+    tidies = a_session("s-1", "triage", tasks=[undone], ending=ENDING)
+
+    assert told(tidies)[1:] == [
+        (4.0, "session ends as failed: AgentError: the disk is full; it tidies up"),
+        (5.0, "book (compensate): attempt 1 goes to good"),
+        (6.0, "book (compensate): attempt 1 by good is done after 1.0 s"),
+        (6.0, "book (compensate): result ok"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cleanup", "text"),
+    [
+        ({"status": "completed", "error": None}, "tidying up is done"),
+        ({"status": "stopped", "error": None}, "tidying up was stopped"),
+        ({"status": "failed", "error": BROKE}, "tidying up failed: AgentError: the disk is full"),
+    ],
+)
+def test_how_tidying_up_ended_is_told_before_the_end(cleanup: Any, text: str) -> None:
+    ending: Any = ENDING | {"cleanup": cleanup}
+    session = a_session("s-1", "triage", status="failed", endTime=at(8), error=BROKE, ending=ending)
+
+    assert told(session)[2:] == [
+        (8.0, text),
+        (8.0, "session failed after 8.0 s: AgentError: the disk is full"),
+    ]
+
+
 def test_what_agents_send_cannot_steer_the_terminal() -> None:
     evil = an_attempt("t1", "a\x1b[2J", 1, 2, {"code": "X", "message": "one\ntwo\x1b]0;x\x07"})
     session = a_session("s-1", "w", tasks=[a_task("step", [evil], "failed")])

@@ -102,6 +102,7 @@ def test_a_session_shows_the_originals_fields() -> None:
         "input": {"a": 1},
         "result": None,
         "error": None,
+        "ending": None,
     }
 
 
