@@ -16,6 +16,7 @@ T = TypeVar("T")
 _STYLES: Mapping[str, str] = {
     "completed": "green",
     "done": "green",
+    "kept": "green",
     "idle": "green",
     "failed": "red",
     "error": "red",

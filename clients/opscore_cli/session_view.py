@@ -142,8 +142,10 @@ def _fields(session: Session, now: datetime) -> dict[str, Any]:
         "input": short(session["input"]),
         "result": short(session["result"]),
         "error": reason(session["error"]),
+        "rerun of": printable(session.get("rerunOf")),
+        "reruns": printable(", ".join(session.get("reruns", []))),
     }
-    optional = {"agent", "input", "result", "error"}
+    optional = {"agent", "input", "result", "error", "rerun of", "reruns"}
     return {n: v for n, v in fields.items() if n not in optional or v != "-"}
 
 
@@ -152,4 +154,6 @@ def _status(attempt: Attempt) -> str:
         return "failed"
     if attempt["outcome"] == "superseded":
         return "superseded"
+    if attempt.get("keptFrom"):
+        return "kept"
     return _WORDS.get(attempt["status"], attempt["status"])

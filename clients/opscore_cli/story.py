@@ -75,8 +75,12 @@ def short(value: object) -> str:
 def _opening(session: Session) -> str:
     version = session["workflowVersion"]
     workflow = printable(session["workflowId"]) + (f" version {version}" if version else "")
-    agent = session["agentId"]
-    return f"session started: {workflow}" + (f", for {printable(agent)}" if agent else "")
+    agent, old = session["agentId"], session.get("rerunOf")
+    return (
+        f"session started: {workflow}"
+        + (f", for {printable(agent)}" if agent else "")
+        + (f", a rerun of {printable(old)}" if old else "")
+    )
 
 
 def _ending(session: Session) -> str:
@@ -135,6 +139,10 @@ def _attempt(name: str, attempt: Attempt) -> Iterator[Line]:
         text = f"{name}: {which} goes to {agent}{wait}"
         yield Line(f"{key}/sent", sent, text, "turn" if again else "plain")
     if not ended:
+        return
+    if origin := attempt.get("keptFrom"):
+        text = f"{name}: {which} keeps the result of session {printable(origin['sessionId'])}"
+        yield Line(f"{key}/kept", ended, text, "good")
         return
     by = f" by {agent}" if attempt["agentId"] else ""
     took = f" after {between(attempt['sentAt'] or attempt['createdAt'], attempt['endedAt'], ended)}"

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from opscore_client.errors import StillRunningError
 from opscore_client.http import Http, route
 from opscore_client.listing import Listing
-from opscore_client.types import JsonObject, Session, Task, Triggered
+from opscore_client.types import JsonObject, Rerun, Session, Task, Triggered
 
 FINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
@@ -76,6 +76,29 @@ class Sessions:
     def resume(self, session_id: str) -> Session:
         """Go on with a paused session."""
         return self._act(session_id, "resume")
+
+    def rerun(
+        self,
+        session_id: str,
+        *,
+        from_task: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Rerun:
+        """Run an ended session again, as a new one that keeps the results made before.
+
+        `from_task`: a task's key, or a step; what failed, by default. Carries an idempotency key
+        always, as `trigger` does.
+        """
+        body = {"fromTask": from_task, "dryRun": dry_run}
+        answer = self._http.call(
+            "POST",
+            route("session", session_id, "rerun"),
+            json={name: value for name, value in body.items() if value is not None},
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            idempotent=True,
+        )
+        return cast("Rerun", answer)
 
     def watch(
         self, session_id: str, *, every: float = 0.5, within: float | None = None

@@ -65,6 +65,13 @@ class HistoryEntry(TypedDict):
     displayed: bool
 
 
+class Origin(TypedDict):
+    """The attempt of an earlier session that made a kept result."""
+
+    sessionId: str
+    attemptId: str
+
+
 class Attempt(TypedDict):
     """One try of a task; `route` 0 is the task's own, 1 and up its fallbacks."""
 
@@ -79,6 +86,7 @@ class Attempt(TypedDict):
     endedAt: str | None
     deadline: str | None
     outcome: str | None
+    keptFrom: NotRequired[Origin | None]
     error: ErrorInfo | None
 
 
@@ -151,6 +159,9 @@ class Session(TypedDict):
     result: Any
     error: ErrorInfo | None
     ending: Ending | None
+    rerunOf: NotRequired[str | None]
+    fromTasks: NotRequired[list[str]]
+    reruns: NotRequired[list[str]]
     tasks: NotRequired[list[Task]]
 
 
@@ -159,6 +170,19 @@ class Triggered(TypedDict):
 
     sessionId: str
     workflowId: str
+    message: str
+
+
+class Rerun(TypedDict):
+    """The answer to a rerun: the new session (None after a dry run), and the tasks it keeps."""
+
+    sessionId: str | None
+    workflowId: str
+    workflowVersion: int | None
+    rerunOf: str
+    fromTasks: list[str]
+    onto: JsonObject | None
+    kept: list[str]
     message: str
 
 

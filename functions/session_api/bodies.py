@@ -47,6 +47,15 @@ class CancelBody(Model):
     cleanup: bool = True
 
 
+class RerunBody(Model):
+    """From where an ended session runs again; a misspelt field must not pass for the default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_task: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    dry_run: bool = False
+
+
 class SessionQuery(Paging):
     """`?status=&workflowId=` of the list of sessions."""
 

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.session_api.bodies import CancelBody, SessionQuery, TriggerBody, UpdateBody
+from functions.session_api.bodies import (
+    CancelBody,
+    RerunBody,
+    SessionQuery,
+    TriggerBody,
+    UpdateBody,
+)
 from opscore.bootstrap import services
-from opscore.http import views
+from opscore.http import rerun_views, views
 from opscore.http.app import Resolver
 from opscore.http.requests import body, bounded, idempotency_key, optional_body, path_id, query
 from opscore.http.responses import answer
 from opscore.models.session import SessionStatus
 from opscore.observability import bind
+from opscore.services.rerun import RerunRequest
 from opscore.services.sessions import StartRequest
 
 
@@ -70,6 +77,18 @@ def add_routes(app: Resolver) -> None:
     @app.post("/v1/opscore/session/<session_id>/resume")
     def resume(**_: str) -> Any:
         return _move(SessionStatus.RUNNING)
+
+    @app.post("/v1/opscore/session/<session_id>/rerun")
+    def rerun(**_: str) -> Any:
+        session_id = _session_id()
+        wanted = optional_body(RerunBody, app.current_event)
+        from_tasks = () if wanted.from_task is None else (wanted.from_task,)
+        request = RerunRequest(session_id, from_tasks)
+        if wanted.dry_run:
+            plan = services().reruns.plan(request)
+            return answer(200, rerun_views.rerun(plan, None))
+        session, plan = services().reruns.start(request, idempotency_key(app.current_event))
+        return answer(202, rerun_views.rerun(plan, session))
 
     def _start(agent_id: str | None) -> Any:
         wanted = body(TriggerBody, app.current_event)

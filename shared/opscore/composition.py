@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from opscore.services.recording import Recording
     from opscore.services.redelivery import Redelivery
     from opscore.services.reports import Reports
+    from opscore.services.rerun import RerunService
     from opscore.services.sessions import SessionService
     from opscore.services.sweeping import Sweeper
     from opscore.services.wakeups import Wakeups
@@ -176,6 +177,7 @@ class Services:
     def dispatcher(self) -> Dispatcher:
         from opscore.services.candidates import Candidates
         from opscore.services.dispatch import Dispatcher
+        from opscore.services.kept import KeptResults
         from opscore.services.parking import Parking
 
         return Dispatcher(
@@ -186,6 +188,7 @@ class Services:
             Candidates(self.agent_records, self.waiting, self._ports.clock),
             Parking(self._ports.store, self.task_records, self.waiting, self._ports.clock),
             self.handover,
+            KeptResults(self._ports.store, self.task_records, self.outcomes),
             self.outcomes,
             self.wakeups,
             self._ports.clock,
@@ -263,6 +266,18 @@ class Services:
             self._ports.machines,
             self.recording,
             self._ports.clock,
+        )
+
+    @cached_property
+    def reruns(self) -> RerunService:
+        from opscore.services.rerun import RerunService
+
+        return RerunService(
+            self.session_records,
+            self.task_records,
+            self.workflows,
+            self._ports.machines,
+            self.launch,
         )
 
     @cached_property

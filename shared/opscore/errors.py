@@ -11,6 +11,7 @@
     │                             WorkflowNotFound, DeadLetterNotFound
     ├── Conflict                  the caller's view is out of date
     │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
+    │   ├── SessionNotFinal, NothingFailed, DefinitionGone
     │   └── Contended             another writer was faster, every time: try again
     ├── DependencyFailed          AWS or AgentKit did not answer well: try again
     └── SettingError              the deployment lacks a setting, or has a bad one
@@ -192,6 +193,24 @@ class SessionFinal(Conflict):
     """The session has ended; final states never change."""
 
     code = "session_final"
+
+
+class SessionNotFinal(Conflict):
+    """The session has not ended yet; it runs again only after that."""
+
+    code = "session_not_final"
+
+
+class NothingFailed(Conflict):
+    """The session completed: where it shall run again from must be said."""
+
+    code = "nothing_failed"
+
+
+class DefinitionGone(Conflict):
+    """What the session ran is not on record any more."""
+
+    code = "definition_gone"
 
 
 class Contended(Conflict):

@@ -199,6 +199,10 @@ class Machines(Protocol):
         """The ARN of the machine of that name; creating it twice is one. Raises Refused."""
         ...
 
+    def exists(self, machine_arn: str) -> bool:
+        """Whether executions of the machine can be started."""
+        ...
+
     def start(self, machine_arn: str, name: str, execution_input: str) -> None:
         """Start an execution; one that exists with the same input is a success. Raises Refused."""
         ...

@@ -40,6 +40,13 @@ def test_machines_of_other_names_are_others(machines: Machines, name: str) -> No
     assert machines.create(name, WAITING) != machines.create(name + "x", WAITING)
 
 
+def test_a_machine_exists_once_it_was_made(machines: Machines, name: str) -> None:
+    arn = machines.create(name, WAITING)
+
+    assert machines.exists(arn)
+    assert not machines.exists(arn + "gone")
+
+
 def test_an_execution_that_nobody_started_is_none(machines: Machines, name: str) -> None:
     arn = machines.create(name, WAITING)
 

@@ -24,7 +24,7 @@ from opscore.workflows.compiler import compile_workflow
 from tests.support import events
 from tests.support.fleet import Fleet
 from tests.support.memory import MemoryStore
-from tests.support.world import World, Worlds, is_silent, worlds
+from tests.support.world import World, Worlds, gives_up, is_silent, worlds
 
 WORKFLOW = {"id": "wf", "name": "wf", "tasks": [{"taskId": "step", "agentCapability": "work"}]}
 
@@ -113,6 +113,27 @@ def test_dispatch_to_a_free_agent(world: World, fleet: int) -> None:
     assert calls.count("http POST") == len(world.deliveries) == 1
     if fleet > 100:
         assert shards_probed(calls) == 1
+
+
+def test_run_a_session_again(world: World) -> None:
+    world.agent("a")
+    world.agent("b", behaves=gives_up)
+    world.plan([{}, {"agentCapability": None, "agentId": "b", "taskId": "second"}], retries=0)
+    trigger(world)
+    world.settle()
+    (old,) = world.executions.executions
+    world.say("b", "idle")
+    world.behaviours["b"] = is_silent
+
+    calls = calls_of(world, lambda: world.request("session_api", events.rerun(old)))
+    keeps("run a session again", 5, calls)
+    assert calls[-1] == "sfn StartExecution"
+
+    calls = calls_of(world, world.settle, "task_dispatcher")
+    kept, handed_out = calls[: calls.index("http POST")], calls[calls.index("http POST") :]
+    end = kept.index("sfn SendTaskSuccess") + 2
+    keeps("give a kept result", 7, kept[:end])
+    keeps("dispatch to an agent by its id, in a rerun", 6, kept[end:] + handed_out)
 
 
 def test_dispatch_to_an_agent_by_its_id(world: World) -> None:

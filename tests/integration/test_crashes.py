@@ -55,7 +55,8 @@ def nothing(_: World) -> None:
 @dataclass(frozen=True)
 class Scenario:
     """`act` is what may be cut off, in those functions. Its sessions end in `ends`; after the loss
-    of a word that nobody repeats, in `or_ends` too.
+    of a word that nobody repeats, in `or_ends` too; those of `prepare` in `ended`. `also`: what
+    else is wrong in the end.
     """
 
     name: str
@@ -63,8 +64,10 @@ class Scenario:
     prepare: Act = nothing
     within: Collection[str] = HANDLE_TASKS
     ends: str = "SUCCEEDED"
+    ended: str | None = None
     or_ends: str | None = None
     sessions: int = 1
+    also: Callable[[World], list[str]] = lambda _: []
 
 
 def trigger(world: World) -> None:
@@ -211,6 +214,28 @@ def two_steps(world: World) -> None:
     two_agents(world)
 
 
+def half_done(world: World) -> None:
+    """A session whose first task was done and whose second failed."""
+    two_agents(world)
+    world.plan([{}, {"agentId": "b", "taskId": "second"}], retries=0)
+    world.behaviours["b"] = gives_up
+    run(world)
+    world.behaviours["b"] = names_its_task
+    world.say("b", "idle")
+
+
+def run_again(world: World) -> None:
+    (old,) = world.executions.executions
+    world.request("session_api", events.rerun(old, idempotency_key=f"{KEY} more"))
+    world.settle()
+
+
+def done_once(world: World) -> list[str]:
+    """What is wrong with a rerun: the first task was done already."""
+    steps = [delivery.body["payload"]["task_definition_id"] for delivery in world.deliveries]
+    return [] if steps.count("step") == 1 else [f"handed out: {steps}"]
+
+
 def hand_out_refused(world: World) -> None:
     """What was parked is refused by the agent that came for it."""
     run(world)
@@ -290,6 +315,15 @@ SCENARIOS = [
     Scenario("a task without a template", task_without_template, two_agents, within=["task_api"]),
     Scenario("an inline definition for an agent", inline, two_agents, within=["session_api"]),
     Scenario("two tasks in sequence", run, two_steps),
+    Scenario(
+        "a session runs again",
+        run_again,
+        half_done,
+        within=EVERYTHING,
+        ended="FAILED",
+        sessions=2,
+        also=done_once,
+    ),
 ]
 
 
@@ -337,9 +371,10 @@ def verdict(scenario: Scenario, world: World) -> list[str]:
     """What is wrong when the world has come to rest."""
     faults = world.rest()
     ends = [execution.status for execution in world.executions.executions.values()]
-    allowed = {scenario.ends, scenario.ends if world.insistent else scenario.or_ends}
+    allowed = {scenario.ends, scenario.ended}
+    allowed.add(scenario.ends if world.insistent else scenario.or_ends)
     if not allowed.issuperset(ends):
         faults.append(f"sessions ended {ends}")
     if len(ends) != scenario.sessions and (world.insistent or len(ends) > scenario.sessions):
         faults.append(f"{len(ends)} executions")
-    return faults
+    return faults + scenario.also(world)

@@ -121,6 +121,18 @@ def session_move(session_id: str, move: str) -> dict[str, Any]:
     return http("POST", path, route=f"{API}/session/{{sessionId}}/{move}")
 
 
+def rerun(
+    session_id: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    idempotency_key: str | None = None,
+) -> dict[str, Any]:
+    """An ended session shall run again."""
+    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+    path = f"{API}/session/{session_id}/rerun"
+    return http("POST", path, body, route=f"{API}/session/{{sessionId}}/rerun", headers=headers)
+
+
 def trigger(
     workflow: str | Mapping[str, Any],
     payload: Mapping[str, Any] | None = None,

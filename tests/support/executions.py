@@ -65,6 +65,7 @@ class Executions:
         """Carry out an operation; see `tests.support.calls.AwsAnswer`."""
         operations: dict[str, Callable[..., dict[str, Any]]] = {
             "CreateStateMachine": self._create,
+            "DescribeStateMachine": self._describe_machine,
             "StartExecution": self._start,
             "DescribeExecution": self._describe,
             "StopExecution": self._stop,
@@ -84,6 +85,11 @@ class Executions:
         if self.machines.setdefault(arn, given["definition"]) != given["definition"]:
             raise _Refusal("StateMachineAlreadyExists")
         return {"stateMachineArn": arn}
+
+    def _describe_machine(self, given: dict[str, Any]) -> dict[str, Any]:
+        if given["stateMachineArn"] not in self.machines:
+            raise _Refusal("StateMachineDoesNotExist")
+        return {"status": "ACTIVE"}
 
     def _start(self, given: dict[str, Any]) -> dict[str, Any]:
         machine, name = given["stateMachineArn"], given["name"]

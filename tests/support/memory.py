@@ -212,6 +212,9 @@ class MemoryMachines:
             raise Refused("another machine has this name")
         return arn
 
+    def exists(self, machine_arn: str) -> bool:
+        return machine_arn in self.definitions
+
     def start(self, machine_arn: str, name: str, execution_input: str) -> None:
         if machine_arn not in self.definitions:
             raise Refused("no such state machine")

@@ -2,8 +2,9 @@ from typing import Annotated
 
 import typer
 
-from opscore_cli.commands.options import CursorOption, EveryOption, LimitOption
+from opscore_cli.commands.options import CursorOption, DryRunOption, EveryOption, LimitOption
 from opscore_cli.present import Column, write_json
+from opscore_cli.rerun_view import show_rerun
 from opscore_cli.session_view import show
 from opscore_cli.shell import Shell, command
 from opscore_cli.story import stand
@@ -79,6 +80,29 @@ def pause_session(shell: Shell, session_id: SessionArgument) -> None:
 def resume_session(shell: Shell, session_id: SessionArgument) -> None:
     """Let a paused session go on."""
     _show_status(shell, shell.client.sessions.resume(session_id))
+
+
+@command(app, "rerun")
+def rerun_session(
+    shell: Shell,
+    session_id: SessionArgument,
+    from_task: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TASK", help="A task or step; what failed, by default."),
+    ] = None,
+    dry_run: DryRunOption = False,
+    watch: Annotated[bool, typer.Option(help="Watch it until it ends.")] = True,
+    every: EveryOption = 0.5,
+) -> None:
+    """Run an ended session again, keeping the results that were made."""
+    planned = shell.client.sessions.rerun(session_id, from_task=from_task, dry_run=dry_run)
+    new_id = planned["sessionId"]
+    if new_id is None or not watch:
+        show_rerun(shell, planned)
+        return
+    if not shell.as_json:
+        show_rerun(shell, planned)
+    watch_to_its_end(shell, new_id, every)
 
 
 def _show_status(shell: Shell, session: Session) -> None:

@@ -94,6 +94,16 @@ class StateMachines:
         region = self._client.meta.region_name
         return f"arn:{partition}:states:{region}:{account}:stateMachine:{name}"
 
+    def exists(self, machine_arn: str) -> bool:
+        with answered("Step Functions"):
+            try:
+                found = self._client.describe_state_machine(stateMachineArn=machine_arn)
+            except ClientError as error:
+                if code_of(error) != "StateMachineDoesNotExist":
+                    raise
+                return False
+        return found.get("status") != "DELETING"
+
     def start(self, machine_arn: str, name: str, execution_input: str) -> None:
         with answered("Step Functions"):
             try:

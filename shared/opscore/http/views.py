@@ -91,6 +91,9 @@ def attempt(value: Attempt) -> dict[str, Any]:
         "endedAt": iso(value.ended_at),
         "deadline": iso(value.deadline),
         "outcome": _outcome(value),
+        "keptFrom": (
+            None if value.kept_from is None else value.kept_from.model_dump(by_alias=True)
+        ),
         "error": _error(value),
     }
 
@@ -184,6 +187,9 @@ def session(value: Session) -> dict[str, Any]:
         "result": value.result,
         "error": _failure(value.error),
         "ending": None if value.ending is None else _ending(value.ending),
+        "rerunOf": None if value.rerun is None else value.rerun.of,
+        "fromTasks": [] if value.rerun is None else list(value.rerun.from_tasks),
+        "reruns": list(value.reruns),
     }
 
 

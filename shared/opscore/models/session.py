@@ -27,8 +27,8 @@ class Failure(Model):
 
 
 class Keep(Model):
-    """An earlier session whose results are kept: of tasks that had ended by `until` (ms), or of
-    all.
+    """An earlier session whose results are kept: of tasks that had ended before `until` (ms), or
+    of all.
     """
 
     session_id: str

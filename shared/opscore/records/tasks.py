@@ -63,6 +63,17 @@ class Tasks:
             if after is None:
                 return sorted(tasks, key=lambda task: (task.asked_at, task.task_key))
 
+    def in_sessions(self, session_ids: Sequence[str], task_key: str) -> dict[str, Task]:
+        """The task of that key in each of the sessions that has one, in one request."""
+        found = self._store.get_many([keys.task(one, task_key) for one in session_ids])
+        tasks = (decode(Task, item) for item in found.values())
+        return {task.session_id: task for task in tasks}
+
+    def first_asked(self, task: Task) -> int:
+        """When the task was asked for first (ms), before any of its retries and repetitions."""
+        first = self.attempt(task.attempts[0]) if task.attempts else None
+        return task.asked_at if first is None else min(first.asked_at, task.asked_at)
+
     def attempts_of(self, tasks: Sequence[Task]) -> dict[str, Attempt]:
         """The attempts of those tasks, by id."""
         wanted = [keys.attempt(attempt_id) for task in tasks for attempt_id in task.attempts]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from opscore.errors import SettingError
 from opscore.lifecycle.agents import settled
 from opscore.lifecycle.attempts import fresh, overdue
+from opscore.lifecycle.reruns import routed
 from opscore.models.agent import Agent
 from opscore.models.messages import (
     AttemptMessage,
@@ -27,6 +28,7 @@ from opscore.records.waiting import WaitingEntry, session_list
 from opscore.services import TRIES
 from opscore.services.candidates import Candidates
 from opscore.services.handover import Handed, Handover, sending_until
+from opscore.services.kept import KeptResults
 from opscore.services.outcomes import Outcomes
 from opscore.services.parking import Parking, is_paused, may_run
 from opscore.services.wakeups import Wakeups
@@ -62,6 +64,7 @@ class Dispatcher:
         candidates: Candidates,
         parking: Parking,
         handover: Handover,
+        kept: KeptResults,
         outcomes: Outcomes,
         wakeups: Wakeups,
         clock: Clock,
@@ -73,6 +76,7 @@ class Dispatcher:
         self._candidates = candidates
         self._parking = parking
         self._handover = handover
+        self._kept = kept
         self._outcomes = outcomes
         self._wakeups = wakeups
         self._clock = clock
@@ -105,7 +109,8 @@ class Dispatcher:
         for _ in range(TRIES):
             now = self._clock()
             work = self._tasks.work(message.attempt_id, message.session_id, message.task_key)
-            attempt = work.attempt or fresh(message, work.task, envelope.sent_at, now)
+            wanted = routed(message, work.session)
+            attempt = work.attempt or fresh(wanted, work.task, envelope.sent_at, now)
             try:
                 self._go_on(attempt, work, envelope)
             except ConditionFailed:
@@ -132,6 +137,8 @@ class Dispatcher:
             self._drop(attempt, work)
         elif is_paused(work):
             self._parking.hold(attempt, work.task)
+        elif self._kept.answer(attempt, work):
+            return
         elif message.agent_id is None and message.agent_capability is None:
             nobody = "the task names no agent and no capability, and its session has no agent"
             failure = Outcome.failure(TaskError.DISPATCH_FAILED, nobody)

@@ -109,6 +109,14 @@ class WorkflowService:
             raise WorkflowNotFound(f"{workflow_id} (version {number})")
         return found
 
+    def rebuilt(self, workflow_id: str, version: int) -> WorkflowVersion:
+        """A version whose machines are made again from its template.
+
+        Raises WorkflowNotFound, WorkflowInvalid (by the checks of today).
+        """
+        found = self.get(workflow_id, version)
+        return self._compiled(self.check(found.template), version)
+
     def listed(self, *, limit: int, cursor: str | None) -> Listing[WorkflowVersion]:
         return self._workflows.listed(limit=limit, cursor=cursor)
 

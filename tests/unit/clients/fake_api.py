@@ -134,6 +134,7 @@ class FakeOpsCore(BaseAdapter):
         yield "POST", f"{base}/session/{one}/cancel", self._cancel
         yield "POST", f"{base}/session/{one}/pause", self._move("paused")
         yield "POST", f"{base}/session/{one}/resume", self._move("running")
+        yield "POST", f"{base}/session/{one}/rerun", self._rerun
         yield "DELETE", f"{base}/agent/{one}", self._deregister
         yield "POST", f"{base}/task/{one}/complete", lambda *_: Answer(200, {"status": "success"})
         yield "POST", f"{base}/workflows/validate", self._validate
@@ -279,6 +280,26 @@ class FakeOpsCore(BaseAdapter):
             return Answer(200, session)
 
         return move
+
+    def _rerun(self, seen: Seen, session_id: str) -> Answer:
+        old, body = self.sessions[session_id], seen.json()
+        if old["status"] == "running":
+            return refusal(409, "session_not_final", "the session is running")
+        new_id = None
+        if not body["dryRun"]:
+            new_id = f"session-{len(self.sessions) + 1}"
+            self.sessions[new_id] = a_session(new_id, old["workflowId"], rerunOf=session_id)
+        planned = {
+            "sessionId": new_id,
+            "workflowId": old["workflowId"],
+            "workflowVersion": 1,
+            "rerunOf": session_id,
+            "fromTasks": [body.get("fromTask", "publish")],
+            "onto": None,
+            "kept": ["collect", "analyse"],
+            "message": "Session runs again",
+        }
+        return Answer(202 if new_id else 200, planned)
 
     def _deregister(self, _: Seen, agent_id: str) -> Answer:
         if self.agents.pop(agent_id, None) is None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.clients.conftest import Opscore
-from tests.unit.clients.fake_api import FakeOpsCore, a_session
+from tests.unit.clients.fake_api import FakeOpsCore, a_session, a_task, an_attempt
 from tests.unit.clients.plays import BROKE, a_whole_session, frames
 
 
@@ -227,3 +227,65 @@ def test_an_interrupted_watch_says_that_the_session_goes_on(
 
     assert result.exit_code == 130
     assert "look again with: opscore session watch s-1\n" in result.stderr
+
+
+# ---- run again
+
+
+def test_an_ended_session_runs_again_and_is_watched(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions["s-1"] = a_session("s-1", "triage", status="failed")
+    api.plays["triage"] = frames()
+
+    result = opscore("session", "rerun", "s-1", "--from", "analyse")
+
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[:5] == [
+        "session\tsession-2",
+        "rerun of\ts-1",
+        "workflow\ttriage version 1",
+        "from\tanalyse",
+        "kept\tcollect, analyse",
+    ]
+    assert lines[5].endswith("session started: triage version 1, a rerun of s-1")
+    assert lines[-1].endswith("session completed after 9.0 s")
+
+
+def test_a_dry_run_of_a_rerun_starts_nothing(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions["s-1"] = a_session("s-1", "triage", status="failed")
+
+    result = opscore("session", "rerun", "s-1", "--dry-run")
+
+    assert result.stdout.startswith("session\tnone: a dry run\n")
+    assert list(api.sessions) == ["s-1"]
+    planned = json.loads(opscore("session", "rerun", "s-1", "--dry-run", "--json").stdout)
+    assert planned["kept"] == ["collect", "analyse"]
+
+
+def test_a_session_that_runs_still_does_not_run_again(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions["s-1"] = a_session("s-1", "triage")
+
+    result = opscore("session", "rerun", "s-1")
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "opscore: the session is running (409 session_not_final)\n",
+    )
+
+
+def test_a_kept_result_says_where_it_was_made(api: FakeOpsCore, opscore: Opscore) -> None:
+    kept = an_attempt("t9", None, None, 2.0) | {"keptFrom": {"sessionId": "s-0", "attemptId": "t1"}}
+    api.sessions["s-1"] = a_session(
+        "s-1",
+        "triage",
+        rerunOf="s-0",
+        reruns=["s-2"],
+        tasks=[a_task("collect", [kept], "completed")],
+    )
+
+    shown = opscore("session", "show", "s-1").stdout
+
+    assert "rerun of\ts-0\n" in shown
+    assert "reruns\ts-2\n" in shown
+    assert "collect\tattempt 1\t-\tkept\t" in shown
+    assert "collect: attempt 1 keeps the result of session s-0" in shown

@@ -27,6 +27,7 @@ STATUS = {
     "TaskNotFound": 404, "WorkflowNotFound": 404, "DeadLetterNotFound": 404,
     "Conflict": 409, "StaleFence": 409, "OutcomeDiffers": 409, "IdempotencyKeyReused": 409,
     "SessionFinal": 409, "InvalidTransition": 409,
+    "SessionNotFinal": 409, "NothingFailed": 409, "DefinitionGone": 409,
 }  # fmt: skip
 
 

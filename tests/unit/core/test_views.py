@@ -103,6 +103,9 @@ def test_a_session_shows_the_originals_fields() -> None:
         "result": None,
         "error": None,
         "ending": None,
+        "rerunOf": None,
+        "fromTasks": [],
+        "reruns": [],
     }
 
 

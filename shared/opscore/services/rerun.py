@@ -1,0 +1,185 @@
+"""An ended session runs again, as a new one, and the results that it made are kept.
+
+The new session runs its whole state machine; the dispatcher answers the tasks whose results are
+kept. So it works alike inside branches, maps and loops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from opscore.errors import (
+    AgentNotFound,
+    Contended,
+    DefinitionGone,
+    NothingFailed,
+    SessionNotFinal,
+    SessionNotFound,
+    TaskNotFound,
+)
+from opscore.lifecycle.reruns import called, cut, ended_by, keys_kept, line_of, marked_with, undone
+from opscore.lifecycle.sessions import FINAL
+from opscore.models.session import Onto, Rerun, Session, SessionStatus
+from opscore.models.task import Task
+from opscore.observability import bind
+from opscore.ports import Change, Check, ConditionFailed, Machines
+from opscore.records import keys
+from opscore.records.codec import text
+from opscore.records.sessions import Sessions
+from opscore.records.tasks import Tasks
+from opscore.services import TRIES
+from opscore.services.launching import Launch, OnceOnly
+from opscore.services.workflows import WorkflowService
+
+
+@dataclass(frozen=True)
+class RerunRequest:
+    """Which session, from which tasks (keys, or steps; none: what failed)."""
+
+    session_id: str
+    from_tasks: tuple[str, ...] = ()
+    onto: Onto | None = None
+
+    def digest(self) -> str:
+        """The same for the same request."""
+        onto = None if self.onto is None else self.onto.model_dump(mode="json")
+        parts = ["rerun", self.session_id, self.from_tasks, onto]
+        return hashlib.sha256(text(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """A version, the machines that it became, and what it can undo."""
+
+    version: int
+    machine_arn: str | None
+    cleanup_arn: str | None
+    compensated: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a rerun will be: of which session, on which machines, and the tasks kept."""
+
+    old: Session
+    machinery: Machinery
+    rerun: Rerun
+    kept: Sequence[Task]
+
+
+class RerunService:
+    """Plans reruns and begins them."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        tasks: Tasks,
+        workflows: WorkflowService,
+        machines: Machines,
+        launch: Launch,
+    ) -> None:
+        self._sessions = sessions
+        self._tasks = tasks
+        self._workflows = workflows
+        self._machines = machines
+        self._launch = launch
+
+    def start(self, request: RerunRequest, idempotency_key: str | None) -> tuple[Session, Plan]:
+        """The new session. The same request with the same Idempotency-Key is the same session.
+
+        Raises what `plan` and `begin` do, and Contended.
+        """
+        once = None
+        if idempotency_key is not None:
+            once = OnceOnly(idempotency_key, request.digest())
+        for _ in range(TRIES):
+            plan = self.plan(request)
+            try:
+                return self.begin(plan, once), plan
+            except ConditionFailed:
+                continue  # the old session changed
+        raise Contended("the session keeps changing; try again")
+
+    def plan(self, request: RerunRequest) -> Plan:
+        """What the rerun would be, with nothing done yet.
+
+        Raises SessionNotFound, SessionNotFinal, NothingFailed, TaskNotFound, DefinitionGone.
+        """
+        bind(session_id=request.session_id)
+        old = self._sessions.get(request.session_id)
+        if old is None:
+            raise SessionNotFound(request.session_id)
+        if old.status not in FINAL:
+            raise SessionNotFinal(
+                f"the session is {old.status}; it can run again when it has ended"
+            )
+        line = line_of(old)
+        tasks = {keep.session_id: self._tasks.of_session(keep.session_id) for keep in line}
+        rerun = self._rerun(old, tasks, request)
+        return Plan(old, self._machinery(old), rerun, keys_kept(rerun, tasks))
+
+    def _rerun(self, old: Session, tasks: dict[str, list[Task]], request: RerunRequest) -> Rerun:
+        keeps = line_of(old)
+        failed = {task.task_key for task in ended_by(old, tasks[old.session_id])}
+        gone = tuple(task.task_key for task in undone(old, tasks[old.session_id]))
+        if not request.from_tasks and old.status is SessionStatus.COMPLETED:
+            raise NothingFailed("the session completed; say from which task it shall run again")
+        for name in (*request.from_tasks, *gone):
+            found = {one: called(name, known) for one, known in tasks.items()}
+            meant = [task for known in found.values() for task in known]
+            if not meant:
+                raise TaskNotFound(f"{name} in session {old.session_id}")
+            if {task.task_key for task in meant} <= failed:
+                continue  # nothing came of it: all that was made is kept
+            asked = {
+                one: min(self._tasks.first_asked(task) for task in known)
+                for one, known in found.items()
+                if known
+            }
+            keeps = cut(keeps, asked)
+        return Rerun(
+            of=old.session_id,
+            from_tasks=tuple(dict.fromkeys((*(request.from_tasks or sorted(failed)), *gone))),
+            keeps=keeps,
+            onto=request.onto,
+        )
+
+    def _machinery(self, old: Session) -> Machinery:
+        """The version that the session ran; its machines are made again if they are gone."""
+        version = old.workflow_version
+        arns = (old.machine_arn, old.cleanup_arn)
+        if all(arn is None or self._machines.exists(arn) for arn in arns):
+            return Machinery(version, *arns, old.compensated)
+        if version == 0:
+            raise DefinitionGone(
+                "the session ran a definition of its own, whose state machine is gone; "
+                "start it anew with the definition"
+            )
+        again = self._workflows.rebuilt(old.workflow_id, version)
+        return Machinery(version, again.machine_arn, again.cleanup_arn, again.compensated)
+
+    def begin(
+        self, plan: Plan, once: OnceOnly | None, *changes: Change, replay: bool = False
+    ) -> Session:
+        """Write the new session, its mark in the old one and the changes, all or none; start it.
+
+        Raises ConditionFailed (index 0: the old session has changed; the changes' begin at 1),
+        AgentNotFound, IdempotencyKeyReused, DependencyFailed.
+        """
+        old = plan.old
+        payload = json.loads(old.execution_input)["input"]
+        runs = plan.machinery
+        new = self._launch.new(
+            old.workflow_id, runs.version, runs.machine_arn, payload, old.agent_id
+        ).replace(cleanup_arn=runs.cleanup_arn, compensated=runs.compensated, rerun=plan.rerun)
+        marked = self._sessions.put(marked_with(old, new.session_id, replay=replay))
+        agent = [] if old.agent_id is None else [Check(keys.agent(old.agent_id))]
+        try:
+            return self._launch.begin(new, once, marked, *changes, *agent)
+        except ConditionFailed as refusal:
+            if old.agent_id is not None and len(changes) + 1 in refusal.failed:
+                raise AgentNotFound(old.agent_id) from None
+            raise
