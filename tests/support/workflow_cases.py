@@ -33,8 +33,9 @@ class Silent:
 class Case:
     """One session.
 
-    `agents` has the answers to each task's messages in turn, by task or by `task#route`; the last
-    one repeats. `sent` has what must be in each message, in order; "absent" means that it is not.
+    `agents` has the answers to each task's messages in turn, by task, by `task#route` or by
+    `task@index`; the last one repeats. `sent` has what must be in each message, in order (by task,
+    index and retry where steps run at once); "absent" means that it is not. `cause`: `...` is any.
     `entered` counts the states that the execution enters.
     """
 
@@ -46,8 +47,9 @@ class Case:
     status: str = "SUCCEEDED"
     output: Any = None
     error: str | None = None
-    cause: str | None = None
+    cause: Any = None
     entered: int | None = None
+    at_once: bool = False
 
 
 def template(tasks: str, *, more: str = "") -> str:

@@ -109,8 +109,10 @@ class _Agents:
     def answer_to(self, body: dict[str, Any]) -> Any:
         """The answer whose turn it is."""
         self.messages.append(body)
-        task, route = body["taskId"], body["route"]
-        key = f"{task}#{route}" if f"{task}#{route}" in self._case.agents else task
+        task = body["taskId"]
+        index = ".".join(map(str, body["index"]))
+        keys = (f"{task}@{index}", f"{task}#{body['route']}", task)
+        key = next(key for key in keys if key in self._case.agents)
         answers = self._case.agents[key]
         self._used[key] += 1
         return answers[min(self._used[key], len(answers)) - 1]
@@ -150,13 +152,12 @@ def faults(case: Case, run: Run) -> list[str]:
         found.append(f"status {run.status}: {run.error} {run.cause}")
     if case.status == "SUCCEEDED" and run.output != case.output:
         found.append(f"output {run.output!r}, not {case.output!r}")
-    if case.status == "FAILED" and (run.error, run.cause) != (case.error, case.cause):
+    if case.status == "FAILED" and not _same_error(case, run):
         found.append(f"error {run.error!r}, {run.cause!r}")
-    sent = [
-        _part(message, wanted) for message, wanted in zip(run.messages, case.sent, strict=False)
-    ]
-    if len(run.messages) != len(case.sent) or sent != list(case.sent):
-        shown = [(m["taskId"], m["route"], m["retry"]) for m in run.messages]
+    messages = sorted(run.messages, key=_order) if case.at_once else run.messages
+    sent = [_part(message, wanted) for message, wanted in zip(messages, case.sent, strict=False)]
+    if len(messages) != len(case.sent) or sent != list(case.sent):
+        shown = [(m["taskId"], m["index"], m["route"], m["retry"]) for m in messages]
         found.append(f"messages {sent}, not {list(case.sent)}; all: {shown}")
     tokens = {message["token"] for message in run.messages}
     if len(tokens) != len(run.messages):
@@ -164,6 +165,14 @@ def faults(case: Case, run: Run) -> list[str]:
     if case.entered is not None and len(run.entered) != case.entered:
         found.append(f"{len(run.entered)} states entered, not {case.entered}: {run.entered}")
     return found
+
+
+def _same_error(case: Case, run: Run) -> bool:
+    return run.error == case.error and case.cause in (..., run.cause)
+
+
+def _order(message: dict[str, Any]) -> Any:
+    return (message["taskId"], message["index"], message["route"], message["retry"])
 
 
 def _part(message: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from cfnlint.api import lint
 
 from opscore.workflows.checks import check
-from opscore.workflows.compiler import compile_workflow
+from opscore.workflows.compiler import compile_cleanup, compile_workflow
+from tests.support.step_cases import STEP_CASES
 from tests.support.workflow_cases import CASES
 from tests.support.workflow_runs import ROLE
 from tests.unit.workflows import pairs
@@ -20,11 +21,15 @@ from tests.unit.workflows import pairs
 
 def definitions() -> dict[str, dict[str, Any]]:
     """Every definition of the tests by the name of its template."""
-    templates = pairs.golden_templates() | {case.name: case.template for case in CASES}
-    return {
-        name: json.loads(compile_workflow(check(source).require(), pairs.QUEUE_URL))
-        for name, source in templates.items()
-    }
+    cases = {case.name: case.template for case in (*CASES, *STEP_CASES)}
+    found = {}
+    for name, source in (pairs.golden_templates() | cases).items():
+        workflow = check(source).require()
+        found[name] = json.loads(compile_workflow(workflow, pairs.QUEUE_URL))
+        after = compile_cleanup(workflow, pairs.QUEUE_URL)
+        if after is not None:
+            found[f"{name}, after"] = json.loads(after)
+    return found
 
 
 def test_cfn_lint_accepts_every_definition() -> None:
@@ -81,4 +86,6 @@ def _with_plain_timeouts(machine: dict[str, Any]) -> dict[str, Any]:
     for state in machine["States"].values():
         if isinstance(state.get("TimeoutSeconds"), str):
             state["TimeoutSeconds"] = 1
+        for part in (*state.get("Branches", ()), state.get("ItemProcessor", {"States": {}})):
+            _with_plain_timeouts(part)
     return machine
