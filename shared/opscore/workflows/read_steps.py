@@ -490,9 +490,13 @@ def _read_state_name(field: Field) -> str:
 
 def read_schema(field: Field) -> dict[str, Any]:
     """A JSON Schema."""
+    from opscore.workflows.schemas import schema_faults
+
     data = to_data(field.node)
     if not isinstance(data, dict):
         field.wrong_type("an object, a JSON Schema")
+    for fault in schema_faults(data):
+        field.error(Code.BAD_SCHEMA, short(fault.at(field.name), 200))
     return data
 
 
