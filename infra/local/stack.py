@@ -253,7 +253,6 @@ class LocalStack:
             "AgentKitApiUrl": addresses.agentkit_url,
             "DispatchTransport": self.settings.transport,
             "DirectAllowLoopback": "true",
-            "MapExecutions": "false",
             **self.settings.parameters,
         }
 

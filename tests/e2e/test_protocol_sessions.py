@@ -345,3 +345,18 @@ def test_yaml_is_put_and_validated_with_every_fault_found(api: Api) -> None:
     assert len(checked.json()["errors"]) >= 3
     assert all({"line", "column", "code", "message"} <= set(e) for e in checked.json()["errors"])
     assert api.read(f"workflow/{workflow_id}")["version"] == 1
+
+
+def test_items_of_a_map_too_large_for_one_history_are_executions_of_their_own(
+    aws: Any, api: Api, fleet: Fleet
+) -> None:
+    fleet.add(capability := fresh("large"), behave=echoes)
+    task = step(agentCapability=capability, parameters={"item": "{% $item %}"})
+    large = {"items": "{% $input.items %}", "maxItems": 5000, "tasks": [task]}
+    session = api.start(workflow({"taskId": "all", "map": large}), {"items": ["a", "b"]})
+
+    ended = api.end(session)
+    assert ended["result"] == [{"echo": {"item": "a"}}, {"echo": {"item": "b"}}]
+    (execution,) = executions(aws, session)
+    runs = aws.sfn.list_map_runs(executionArn=execution["executionArn"])["mapRuns"]
+    assert len(runs) == 1
