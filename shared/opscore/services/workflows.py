@@ -128,19 +128,16 @@ class WorkflowService:
         return self._workflows.versions(workflow_id, limit=limit, cursor=cursor)
 
     def _compiled(self, checked: Checked, number: int) -> WorkflowVersion:
-        from opscore.workflows.compiler import compile_workflow
+        from opscore.workflows.compiler import compile_cleanup, compile_workflow
+        from opscore.workflows.steps import compensations
 
         workflow = checked.require()
         template = checked.template or {}
-        machine_arn = None
+        machine_arn = cleanup_arn = None
         if workflow.tasks:
-            definition = compile_workflow(workflow, self._queue_url)
-            name = hashlib.sha256(definition.encode()).hexdigest()[:32]
-            try:
-                machine_arn = self._machines.create(name, definition)
-            except Refused as refusal:
-                finding = {"code": "OC000", "message": f"Step Functions refused it: {refusal}"}
-                raise WorkflowInvalid([finding]) from refusal
+            machine_arn = self._machine(compile_workflow(workflow, self._queue_url))
+            cleanup = compile_cleanup(workflow, self._queue_url)
+            cleanup_arn = None if cleanup is None else self._machine(cleanup)
         return WorkflowVersion(
             workflow_id=workflow.id,
             version=number,
@@ -149,7 +146,18 @@ class WorkflowService:
             description=workflow.description,
             content_hash=hashlib.sha256(text(template).encode()).hexdigest(),
             machine_arn=machine_arn,
+            cleanup_arn=cleanup_arn,
+            compensated=tuple(compensations(workflow)),
             input_schema=template.get("input"),
             template=template,
             created_at=self._clock(),
         )
+
+    def _machine(self, definition: str) -> str:
+        """The ARN of the definition's machine. Raises WorkflowInvalid."""
+        name = hashlib.sha256(definition.encode()).hexdigest()[:32]
+        try:
+            return self._machines.create(name, definition)
+        except Refused as refusal:
+            finding = {"code": "OC000", "message": f"Step Functions refused it: {refusal}"}
+            raise WorkflowInvalid([finding]) from refusal

@@ -59,8 +59,9 @@ def schema_faults(schema: Any) -> list[Fault]:
         return [Fault((), f"the schema has {size} bytes as JSON; at most {MAX_BYTES} are taken")]
     if not isinstance(schema, Mapping | bool):
         return [Fault((), "a schema is an object, true or false")]
-    found = Bounds(schema).faults()
-    return found or _found(_validator({"$ref": DIALECT}).iter_errors(schema)) or _unbuilt(schema)
+    told = _found(_validator({"$ref": DIALECT}).iter_errors(schema))
+    found = [*told, *Bounds(schema).faults()][:MAX_FAULTS]
+    return found or _unbuilt(schema)
 
 
 def _unbuilt(schema: Any) -> list[Fault]:
