@@ -13,6 +13,7 @@ from opscore.ports import Clock, Machines, Queue, Store, Tokens, Transport
 from opscore.records.agents import Agents
 from opscore.records.dead_letters import DeadLetters
 from opscore.records.sessions import Sessions
+from opscore.records.signals import SignalRecords
 from opscore.records.tasks import Tasks
 from opscore.records.waiting import Waiting
 from opscore.records.workflows import Workflows
@@ -20,6 +21,8 @@ from opscore.settings import Settings, TransportName
 
 if TYPE_CHECKING:
     from opscore.services.agents import AgentService
+    from opscore.services.approvals import Approvals
+    from opscore.services.children import Children
     from opscore.services.dead_letters import DeadLetterService
     from opscore.services.dispatch import Dispatcher
     from opscore.services.handover import Handover
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
     from opscore.services.reports import Reports
     from opscore.services.rerun import RerunService
     from opscore.services.sessions import SessionService
+    from opscore.services.signals import Signals
     from opscore.services.sweeping import Sweeper
+    from opscore.services.waits import Waits
     from opscore.services.wakeups import Wakeups
     from opscore.services.workflows import WorkflowService
 
@@ -189,10 +194,76 @@ class Services:
             Parking(self._ports.store, self.task_records, self.waiting, self._ports.clock),
             self.handover,
             KeptResults(self._ports.store, self.task_records, self.outcomes),
+            self.waits,
             self.outcomes,
             self.wakeups,
             self._ports.clock,
         )
+
+    # ---- steps that no agent does
+
+    @cached_property
+    def waits(self) -> Waits:
+        from opscore.services.child_start import ChildStart
+        from opscore.services.waits import Waits
+
+        return Waits(
+            self._ports.store,
+            self.task_records,
+            self.outcomes,
+            self.signals,
+            self.children,
+            ChildStart(
+                self.session_records,
+                self.workflows,
+                self.workflow_records,
+                self.launch,
+                self.recording,
+            ),
+            self.recording,
+            self.handover.watch,
+            self._ports.clock,
+        )
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        from opscore.services.approvals import Approvals
+
+        return Approvals(
+            self._ports.store,
+            self.task_records,
+            self.session_records,
+            self.outcomes,
+            self._ports.clock,
+        )
+
+    @cached_property
+    def signals(self) -> Signals:
+        from opscore.services.signals import Signals
+
+        return Signals(
+            self._ports.store,
+            SignalRecords(self._ports.store, self._ports.settings.retention_days),
+            self.task_records,
+            self.outcomes,
+            self._ports.clock,
+        )
+
+    @cached_property
+    def children(self) -> Children:
+        from opscore.services.children import Children
+
+        return Children(
+            self._ports.store,
+            self.session_records,
+            self.task_records,
+            self.waiting,
+            self.outcomes,
+            self._ports.queue,
+            self._ports.clock,
+        )
+
+    # ---- what goes wrong
 
     @cached_property
     def redelivery(self) -> Redelivery:
@@ -251,8 +322,9 @@ class Services:
         return Recording(
             self._ports.store,
             self.session_records,
+            self.children,
             self._ports.machines,
-            Cleanup(self.task_records, self.outcomes, self._ports.machines),
+            Cleanup(self.task_records, self.outcomes, self.children, self._ports.machines),
             self._ports.clock,
         )
 

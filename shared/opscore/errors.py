@@ -8,10 +8,11 @@
     │   └── WorkflowInvalid       every finding of the template
     ├── Unauthenticated           a signature that is bad, missing or stale
     ├── NotFound                  AgentNotFound, AgentStateNotFound, SessionNotFound, TaskNotFound,
-    │                             WorkflowNotFound, DeadLetterNotFound
+    │                             WorkflowNotFound, DeadLetterNotFound, ApprovalNotFound
     ├── Conflict                  the caller's view is out of date
     │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
     │   ├── SessionNotFinal, NothingFailed, DefinitionGone
+    │   ├── ApprovalClosed, SignalIdReused, TooManySignals
     │   └── Contended             another writer was faster, every time: try again
     ├── DependencyFailed          AWS or AgentKit did not answer well: try again
     └── SettingError              the deployment lacks a setting, or has a bad one
@@ -156,6 +157,15 @@ class WorkflowNotFound(NotFound):
         super().__init__(f"Workflow definition not found: {workflow_id}")
 
 
+class ApprovalNotFound(NotFound):
+    """No approval has this id."""
+
+    code = "approval_not_found"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"Approval not found: {task_id}")
+
+
 class DeadLetterNotFound(NotFound):
     """No dead letter has this id."""
 
@@ -211,6 +221,24 @@ class DefinitionGone(Conflict):
     """What the session ran is not on record any more."""
 
     code = "definition_gone"
+
+
+class ApprovalClosed(Conflict):
+    """Nobody waits for this approval any more, or it was given another answer."""
+
+    code = "approval_closed"
+
+
+class SignalIdReused(Conflict):
+    """The same signalId came with another signal."""
+
+    code = "signal_id_reused"
+
+
+class TooManySignals(Conflict):
+    """As many signals of this name are kept as may be; a step has to take one first."""
+
+    code = "too_many_signals"
 
 
 class Contended(Conflict):

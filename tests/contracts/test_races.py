@@ -10,16 +10,20 @@ from typing import Any
 
 import pytest
 
-from opscore.errors import AgentNotFound, Contended, OutcomeDiffers, StaleFence
+from opscore.errors import AgentNotFound, ApprovalClosed, Contended, OutcomeDiffers, StaleFence
 from opscore.models.messages import TaskMessage
 from opscore.models.task import AttemptStatus
-from opscore.ports import Change, Item, Key, Page, Put, Store, Table, Update
+from opscore.ports import Change, Execution, Item, Key, Page, Put, Store, Table, Update
+from opscore.services.approvals import Word
 from opscore.services.dispatch import NotNow
 from opscore.services.sessions import StartRequest
+from opscore.services.signals import Signal
 from tests.support.fleet import Fleet
 from tests.support.memory import MemoryMachines, MemoryTokens
 
 MANY = 8
+
+LOST = (AgentNotFound, ApprovalClosed, Contended, NotNow, OutcomeDiffers, StaleFence)
 
 
 class OneAtATime:
@@ -74,7 +78,7 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
         start.wait()
         try:
             return action()
-        except (AgentNotFound, Contended, NotNow, OutcomeDiffers, StaleFence) as error:
+        except LOST as error:
             return error
 
     with ThreadPoolExecutor(len(actions)) as pool:
@@ -233,6 +237,91 @@ def test_waiting_tasks_and_agents_that_become_idle_all_meet(fleet: Fleet, name: 
 
     assert {fleet.attempt(task).status for task in tasks} == {AttemptStatus.SENT}
     assert sorted(agent_id for agent_id, _ in fleet.transport.delivered) == sorted(agents)
+
+
+def test_of_many_words_on_an_approval_one_counts(fleet: Fleet, name: str) -> None:
+    step = fleet.approval(token=name, session_id=name)
+    fleet.dispatch(step)
+    words = [Word(number % 2 == 0, f"p{number}", "") for number in range(MANY)]
+
+    outcomes = at_once(
+        *(lambda word=word: fleet.approvals.answer(step.attempt_id, word) for word in words)
+    )
+
+    closed = [outcome for outcome in outcomes if isinstance(outcome, ApprovalClosed)]
+    assert len(closed) == MANY - 1
+    (winner,) = [word for word, o in zip(words, outcomes, strict=True) if o not in closed]
+    assert isinstance(fleet.tokens, MemoryTokens)
+    status, _ = fleet.tokens.answers[step.token]
+    assert (status == "succeeded") == winner.approved
+
+
+@pytest.mark.parametrize("round_number", range(3))
+def test_signals_and_the_steps_that_wait_for_them_all_meet(
+    fleet: Fleet, name: str, round_number: int
+) -> None:
+    session = f"{name}-{round_number}"
+    steps = [
+        fleet.signal(token=f"{session}-{n}", session_id=session, task_id=f"t{n}") for n in range(3)
+    ]
+
+    outcomes = at_once(
+        *(lambda step=step: fleet.dispatch(step) for step in steps),
+        *(lambda n=n: fleet.signals.send(Signal(session, "go", n)) for n in range(3)),
+    )
+
+    # Whoever found others in the way each time comes again, as its message or its caller does.
+    for step, outcome in zip(steps, outcomes, strict=False):
+        if outcome is not None:
+            fleet.dispatch(step)
+    for number, outcome in enumerate(outcomes[3:]):
+        if outcome is not None:
+            fleet.signals.send(Signal(session, "go", number))
+    assert isinstance(fleet.tokens, MemoryTokens)
+    given = [fleet.tokens.answers[step.token] for step in steps]
+    assert sorted(given) == [("succeeded", str(number)) for number in range(3)]
+
+
+def test_a_signal_and_a_timeout_lose_neither_the_signal_nor_the_step(
+    fleet: Fleet, name: str
+) -> None:
+    step = fleet.signal(token=name, session_id=name, timeout=60)
+    fleet.dispatch(step)
+    fleet.clock.forward(60)
+
+    at_once(
+        lambda: fleet.signals.send(Signal(name, "go", 1)),
+        *(lambda: fleet.dispatcher.deadline(step.attempt_id, 0) for _ in range(3)),
+    )
+    other = fleet.signal(token=f"{name}-next", session_id=name, task_id="next")
+    fleet.dispatch(other)
+
+    assert isinstance(fleet.tokens, MemoryTokens)
+    given = [fleet.tokens.answers.get(token, ("", ""))[0] for token in (name, other.token)]
+    assert given in (["succeeded", ""], ["failed", "succeeded"])
+
+
+def test_a_childs_end_and_its_timeout_make_one_answer(fleet: Fleet, name: str) -> None:
+    fleet.workflows.apply(
+        name, {"id": name, "name": "W", "tasks": [{"taskId": "t", "agentCapability": "c"}]}
+    )
+    step = fleet.child(name, token=name, session_id=name, timeout=60)
+    fleet.dispatch(step)
+    child_id = fleet.attempt(step).child_session_id
+    assert child_id is not None
+    fleet.clock.forward(60)
+
+    at_once(
+        lambda: fleet.recording.event(child_id, Execution("SUCCEEDED", output="1")),
+        lambda: fleet.dispatcher.deadline(step.attempt_id, 0),
+    )
+    fleet.settle()
+
+    assert isinstance(fleet.tokens, MemoryTokens)
+    status, _ = fleet.tokens.answers[name]
+    ended = fleet.sessions.get(child_id)
+    assert (status, str(ended.status)) in (("succeeded", "completed"), ("failed", "cancelled"))
+    assert ended.cleaned
 
 
 def test_one_idempotency_key_starts_one_session(fleet: Fleet, name: str) -> None:

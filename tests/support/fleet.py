@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from opscore.composition import Services
 from opscore.models.agent import Agent, Report
-from opscore.models.messages import Message, TaskMessage
+from opscore.models.messages import (
+    ApprovalMessage,
+    Message,
+    SignalMessage,
+    StepMessage,
+    TaskMessage,
+    WorkflowMessage,
+)
 from opscore.models.session import Session, SessionStatus
 from opscore.models.task import Attempt, Task
 from opscore.ports import Machines, Store, Tokens, Transport
@@ -25,6 +32,8 @@ from tests.support.memory import (
     MemoryTokens,
     MemoryTransport,
 )
+
+S = TypeVar("S", bound=StepMessage)
 
 DRAIN_SECONDS = 300
 COOLDOWN_SECONDS = 5
@@ -128,6 +137,32 @@ class Fleet(Services):
             self.session(message.session_id)
         return message
 
+    def approval(self, **more: Any) -> ApprovalMessage:
+        """The message of a step of session s1 that waits for a person."""
+        return self._step(ApprovalMessage, {"prompt": "Go on?"} | more)
+
+    def signal(self, name: str = "go", **more: Any) -> SignalMessage:
+        """The message of a step of session s1 that waits for a signal."""
+        return self._step(SignalMessage, {"signal": name} | more)
+
+    def child(self, workflow_id: str = "child", **more: Any) -> WorkflowMessage:
+        """The message of a step of session s1 that waits for another session."""
+        return self._step(WorkflowMessage, {"child_workflow_id": workflow_id} | more)
+
+    def _step(self, kind: type[S], more: dict[str, Any]) -> S:
+        values = {
+            "token": f"token-{next(self._numbers)}",
+            "session_id": "s1",
+            "workflow_id": "wf",
+            "task_id": "step",
+            "name": "step",
+            "timeout": 3600,
+        } | more
+        message = kind.model_validate(values)
+        if self.session_records.get(message.session_id) is None:
+            self.session(message.session_id)
+        return message
+
     def dispatch(self, message: Message) -> None:
         self.dispatcher.take(message, Envelope(self.clock(), 10))
 
@@ -149,12 +184,12 @@ class Fleet(Services):
 
     # ---- looks
 
-    def attempt(self, message: TaskMessage) -> Attempt:
+    def attempt(self, message: StepMessage) -> Attempt:
         found = self.task_records.attempt(message.attempt_id)
         assert found is not None
         return found
 
-    def task(self, message: TaskMessage) -> Task:
+    def task(self, message: StepMessage) -> Task:
         item = self.store.get(keys.task(message.session_id, message.task_key))
         assert item is not None
         return decode(Task, item)

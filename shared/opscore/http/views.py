@@ -7,11 +7,20 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from pydantic import JsonValue
+
 from opscore.lifecycle.agents import Condition
 from opscore.models.agent import Agent
 from opscore.models.dead_letter import DeadLetter
-from opscore.models.messages import Phase
-from opscore.models.session import Ending, Failure, Session
+from opscore.models.messages import (
+    AnyStep,
+    ApprovalMessage,
+    Phase,
+    SignalMessage,
+    TaskMessage,
+    WorkflowMessage,
+)
+from opscore.models.session import Ending, Failure, Parent, Session
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.models.workflow import WorkflowVersion
 from opscore.records.agents import HistoryEntry
@@ -101,6 +110,7 @@ def attempt(value: Attempt) -> dict[str, Any]:
 _STANDS = {
     AttemptStatus.RECEIVED: "waiting",
     AttemptStatus.PARKED: "waiting",
+    AttemptStatus.WAITING: "waiting",
     AttemptStatus.SENDING: "dispatching",
     AttemptStatus.SENT: "running",
     AttemptStatus.RUNNING: "running",
@@ -126,6 +136,7 @@ def task(value: Task, attempts: dict[str, Attempt]) -> dict[str, Any]:
     return {
         "taskId": value.task_key,
         "taskDefinitionId": value.task_id,
+        "kind": "task" if newest is None else newest.message.kind,
         "name": value.name,
         "workflowId": value.workflow_id,
         "sessionId": value.session_id,
@@ -133,12 +144,13 @@ def task(value: Task, attempts: dict[str, Attempt]) -> dict[str, Any]:
         "agentId": None if newest is None else newest.agent_id,
         "phase": Phase.MAIN if newest is None else newest.message.phase,
         "retryCount": max(len(known) - 1, 0),
-        "payload": None if newest is None else newest.message.parameters,
+        "payload": None if newest is None else _payload(newest.message),
         "attempts": [attempt(one) for one in known],
         "result": None if newest is None or newest.outcome is None else newest.outcome.result,
         "error": None if newest is None else _error(newest),
         "createdAt": iso(value.asked_at),
         "updatedAt": None if newest is None else iso(newest.ended_at or newest.sent_at),
+        **({} if newest is None else _awaited(newest)),
     }
 
 
@@ -149,12 +161,62 @@ def attempt_with_task(value: Attempt) -> dict[str, Any]:
         **attempt(value),
         "taskId": value.attempt_id,
         "taskDefinitionId": message.task_id,
+        "kind": message.kind,
         "taskStatus": task_status(value),
         "name": message.name,
         "sessionId": message.session_id,
         "workflowId": message.workflow_id,
-        "payload": message.parameters,
+        "payload": _payload(message),
         "result": None if value.outcome is None else value.outcome.result,
+        **_awaited(value),
+    }
+
+
+def _payload(message: AnyStep) -> JsonValue:
+    match message:
+        case TaskMessage(parameters=parameters):
+            return parameters
+        case WorkflowMessage(input=given):
+            return given
+        case ApprovalMessage() | SignalMessage():
+            return None
+
+
+def _awaited(value: Attempt) -> dict[str, Any]:
+    """What an attempt that is no agent's waits for."""
+    match value.message:
+        case ApprovalMessage(prompt=prompt):
+            return {"prompt": prompt}
+        case SignalMessage(signal=name):
+            return {"signal": name}
+        case WorkflowMessage(child_workflow_id=workflow_id):
+            return {"childWorkflowId": workflow_id, "childSessionId": value.child_session_id}
+        case TaskMessage():
+            return {}
+
+
+def approval(value: Attempt) -> dict[str, Any]:
+    """An approval that waits for a person."""
+    message = value.message
+    return {
+        "taskId": value.attempt_id,
+        "taskDefinitionId": message.task_id,
+        "name": message.name,
+        "sessionId": message.session_id,
+        "workflowId": message.workflow_id,
+        **_awaited(value),
+        "createdAt": iso(value.created_at),
+        "deadline": iso(value.deadline),
+    }
+
+
+def approval_answer(value: Attempt) -> dict[str, Any]:
+    """An approval with what a person said."""
+    said = None if value.outcome is None else value.outcome.result
+    return {
+        "taskId": value.attempt_id,
+        "sessionId": value.session_id,
+        **(said if isinstance(said, dict) else {}),
     }
 
 
@@ -178,6 +240,7 @@ def session(value: Session) -> dict[str, Any]:
         "workflowId": value.workflow_id,
         "workflowVersion": value.workflow_version or None,
         "agentId": value.agent_id,
+        "parent": _parent(value.parent),
         "status": value.status,
         "startTime": iso(value.start_time),
         "last_updated_time": iso(value.last_updated_time),
@@ -204,6 +267,12 @@ def _ending(value: Ending) -> dict[str, Any]:
 
 def _failure(value: Failure | None) -> dict[str, str] | None:
     return None if value is None else value.model_dump(by_alias=True)
+
+
+def _parent(value: Parent | None) -> dict[str, str] | None:
+    if value is None:
+        return None
+    return {"sessionId": value.session_id, "taskId": value.task_key}
 
 
 def session_with_tasks(view: SessionView) -> dict[str, Any]:

@@ -1,19 +1,29 @@
-"""How an attempt moves: RECEIVED or PARKED, SENDING, SENT, RUNNING, COMPLETING, CLOSED."""
+"""How an attempt moves: RECEIVED or PARKED, SENDING, SENT, RUNNING, COMPLETING, CLOSED; one that no
+agent makes is WAITING instead of sent.
+"""
 
 from __future__ import annotations
 
-from opscore.models.messages import TaskMessage
+from opscore.models.messages import (
+    AnyStep,
+    ApprovalMessage,
+    SignalMessage,
+    TaskMessage,
+    WorkflowMessage,
+)
 from opscore.models.outcome import TIMEOUTS, Outcome, TaskError
 from opscore.models.task import Attempt, AttemptStatus, Task, TriedHow
 
 LEASED = (AttemptStatus.SENDING, AttemptStatus.SENT, AttemptStatus.RUNNING)
 """An agent holds it: only now can an outcome from the agent be taken."""
 
+_TIMED = (AttemptStatus.WAITING, AttemptStatus.SENT, AttemptStatus.RUNNING)
+
 MAX_REFUSALS = 3
 """Agents that may refuse one attempt before it counts as undeliverable."""
 
 
-def fresh(message: TaskMessage, task: Task | None, first_asked_at: int, now: int) -> Attempt:
+def fresh(message: AnyStep, task: Task | None, first_asked_at: int, now: int) -> Attempt:
     """An attempt for a message seen for the first time.
 
     A retry keeps the time of the task's first request, for its place in the waiting list; a first
@@ -58,29 +68,42 @@ def tried(task: Task) -> dict[str, TriedHow]:
     return {**task.tried, task.last.agent_id: how}
 
 
+def superseded(attempt: Attempt, now: int) -> Attempt:
+    """The attempt closed without an answer: its token is dead."""
+    return attempt.replace(
+        status=AttemptStatus.CLOSED,
+        superseded=True,
+        ended_at=now,
+        waiting_list=None,
+        waiting_key=None,
+        due_at=None,
+    )
+
+
 def next_deadline(attempt: Attempt) -> int | None:
     """When the attempt must have ended, or must have been heard of (ms)."""
     if attempt.deadline is None:
         return None
-    if attempt.message.heartbeat is None or attempt.heartbeat_at is None:
+    if attempt.heartbeat_at is None or attempt.task_message.heartbeat is None:
         return attempt.deadline
-    return min(attempt.deadline, attempt.heartbeat_at + round(attempt.message.heartbeat * 1000))
+    heartbeat_ms = round(attempt.task_message.heartbeat * 1000)
+    return min(attempt.deadline, attempt.heartbeat_at + heartbeat_ms)
 
 
 def overdue(attempt: Attempt, now: int) -> Outcome | None:
     """The failure that time has brought on the attempt, if it has."""
     if attempt.status is AttemptStatus.PARKED:
         if attempt.wait_deadline is not None and attempt.wait_deadline <= now:
-            seconds = f"{attempt.message.wait_timeout:g}"
+            seconds = f"{attempt.task_message.wait_timeout:g}"
             return Outcome.failure(
                 TaskError.NO_AGENT_AVAILABLE, f"no agent could take the task within {seconds} s"
             )
         return None
     ends = next_deadline(attempt)
-    if attempt.status not in (AttemptStatus.SENT, AttemptStatus.RUNNING) or ends is None:
+    if attempt.status not in _TIMED or ends is None or ends > now:
         return None
-    if ends > now:
-        return None
+    if attempt.status is AttemptStatus.WAITING:
+        return _waited_in_vain(attempt)
     if attempt.deadline is not None and attempt.deadline <= now:
         return Outcome.failure(
             TaskError.AGENT_TIMEOUT,
@@ -88,5 +111,18 @@ def overdue(attempt: Attempt, now: int) -> Outcome | None:
         )
     return Outcome.failure(
         TaskError.HEARTBEAT_TIMEOUT,
-        f"agent {attempt.agent_id} was not heard of for {attempt.message.heartbeat:g} s",
+        f"agent {attempt.agent_id} was not heard of for {attempt.task_message.heartbeat:g} s",
     )
+
+
+def _waited_in_vain(attempt: Attempt) -> Outcome:
+    match attempt.message:
+        case ApprovalMessage():
+            what = "nobody approved or rejected"
+        case SignalMessage(signal=name):
+            what = f"no signal {name!r} came"
+        case WorkflowMessage():
+            what = f"child session {attempt.child_session_id} did not end"
+        case TaskMessage():
+            what = "nothing happened"
+    return Outcome.failure(TaskError.TIMEOUT, f"{what} within {attempt.message.timeout:g} s")

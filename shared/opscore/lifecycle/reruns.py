@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from opscore.models.messages import TaskMessage
+from opscore.models.messages import AnyStep, TaskMessage
 from opscore.models.session import Keep, Rerun, Session
 from opscore.models.task import Task
 
@@ -93,11 +93,13 @@ def marked_with(session: Session, new_id: str, *, replay: bool) -> Session:
     return session.replace(reruns=reruns, replayed_as=replayed_as)
 
 
-def routed(message: TaskMessage, session: Session | None) -> TaskMessage:
+def routed(message: AnyStep, session: Session | None) -> AnyStep:
     """The message, to whom the session's rerun sends it. A fallback's route stays as it is."""
     onto = None if session is None or session.rerun is None else session.rerun.onto
     if onto is None or message.route > 0 or message.task_id not in onto.steps:
         return message
+    if not isinstance(message, TaskMessage):
+        return message  # nobody to send it to
     whom = {"agent_id": onto.agent_id, "agent_capability": onto.agent_capability}
     return message.model_copy(update=whom)
 

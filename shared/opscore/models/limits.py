@@ -52,6 +52,9 @@ Capability = Annotated[
 ]
 """A capability's name; like an id, but white space and slashes are taken."""
 
+SignalName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+"""What signals and the steps that wait for them meet by."""
+
 Label = Annotated[str, Field(max_length=256)]
 """A text for people."""
 

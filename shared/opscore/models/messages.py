@@ -9,9 +9,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
 
 from opscore.models.base import Model
+from opscore.models.limits import SignalName
 
 LONGEST_SECONDS = 365 * 24 * 3600
 """An execution's longest life: what a template computes beyond it comes to the same."""
+
+ATTEMPT_PREFIX = "task_"
 
 Seconds = Annotated[
     float,
@@ -28,10 +31,11 @@ class Phase(StrEnum):
     """The one that tidies up after a bad end."""
 
 
-class TaskMessage(Model):
-    """One attempt of a task, as the compiled definition sends it. Durations in seconds."""
+class StepMessage(Model):
+    """One attempt of a step, as the compiled definition sends it. `timeout` in seconds; `index`:
+    the map items and loop rounds that led to it, the outermost first.
+    """
 
-    kind: Literal["task"] = "task"
     token: str = Field(repr=False)
     session_id: str
     workflow_id: str
@@ -39,27 +43,62 @@ class TaskMessage(Model):
     name: str
     route: int = 0
     retry: int = 0
-    agent_id: str | None = None
-    agent_capability: str | None = None
-    session_agent_id: str | None = None
-    parameters: JsonValue = Field(default_factory=dict)
-    timeout: Seconds
-    wait_timeout: Seconds
-    heartbeat: Seconds | None = None
-    priority: int = Field(default=5, ge=0, le=9)
     index: tuple[int, ...] = ()
     phase: Phase = Phase.MAIN
-    result_schema: JsonValue = None
+    timeout: Seconds
 
     @property
     def attempt_id(self) -> str:
         """The attempt's id: the same message twice is the same attempt."""
-        return "task_" + hashlib.sha256(self.token.encode()).hexdigest()[:32]
+        return ATTEMPT_PREFIX + hashlib.sha256(self.token.encode()).hexdigest()[:32]
 
     @property
     def task_key(self) -> str:
         """The task's key in its session: the step, and the path of map items that led to it."""
         return ".".join([self.task_id, *map(str, self.index)])
+
+
+class TaskMessage(StepMessage):
+    """A step that an agent does. Durations in seconds."""
+
+    kind: Literal["task"] = "task"
+    agent_id: str | None = None
+    agent_capability: str | None = None
+    session_agent_id: str | None = None
+    parameters: JsonValue = Field(default_factory=dict)
+    wait_timeout: Seconds
+    heartbeat: Seconds | None = None
+    priority: int = Field(default=5, ge=0, le=9)
+    result_schema: JsonValue = None
+
+
+class ApprovalMessage(StepMessage):
+    """A step that waits for a person's word."""
+
+    kind: Literal["approval"] = "approval"
+    prompt: JsonValue = None
+
+
+class SignalMessage(StepMessage):
+    """A step that waits for a signal of that name."""
+
+    kind: Literal["signal"] = "signal"
+    signal: SignalName
+
+
+class WorkflowMessage(StepMessage):
+    """A step that waits for a session of another workflow, of its current version by default."""
+
+    kind: Literal["workflow"] = "workflow"
+    child_workflow_id: str
+    child_version: int | None = None
+    input: dict[str, JsonValue] = Field(default_factory=dict)
+    session_agent_id: str | None = None
+
+
+AnyStep = Annotated[
+    TaskMessage | ApprovalMessage | SignalMessage | WorkflowMessage, Field(discriminator="kind")
+]
 
 
 class AttemptMessage(Model):
@@ -100,8 +139,24 @@ class ResumeMessage(Model):
     session_id: str
 
 
+class SettleMessage(Model):
+    """A session may have an end to tidy up after, or one that was missed."""
+
+    kind: Literal["settle"] = "settle"
+    session_id: str
+
+
 Message = (
-    TaskMessage | AttemptMessage | DeadlineMessage | WakeMessage | ReconsiderMessage | ResumeMessage
+    TaskMessage
+    | ApprovalMessage
+    | SignalMessage
+    | WorkflowMessage
+    | AttemptMessage
+    | DeadlineMessage
+    | WakeMessage
+    | ReconsiderMessage
+    | ResumeMessage
+    | SettleMessage
 )
 
 messages: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

@@ -18,6 +18,12 @@ class TaskError(StrEnum):
     NO_AGENT_AVAILABLE = "NoAgentAvailable"
     AGENT_LOST = "AgentLost"
     INVALID_RESULT = "InvalidResult"
+    INVALID_INPUT = "InvalidInput"
+    TIMEOUT = "Timeout"
+    REJECTED = "Rejected"
+    WORKFLOW_NOT_FOUND = "WorkflowNotFound"
+    CHILD_CANCELLED = "ChildCancelled"
+    DEPTH_LIMIT = "DepthLimit"
 
 
 TIMEOUTS = (TaskError.AGENT_TIMEOUT, TaskError.HEARTBEAT_TIMEOUT)

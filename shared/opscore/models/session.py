@@ -75,6 +75,14 @@ class Ending(Model):
     cleanup_error: Failure | None = None
 
 
+class Parent(Model):
+    """The task of another session that waits for this one."""
+
+    session_id: str
+    task_key: str
+    attempt_id: str
+
+
 class Session(Model):
     """One run of one workflow version; one execution of the same name. Times: our clock, ms.
 
@@ -83,6 +91,7 @@ class Session(Model):
     started for its dead letters.
     `cleanup_arn`: the machine that tidies up after a bad end, and `compensated` the steps that it
     can undo; `ending` is set from that end on, and the session final when it has tidied up.
+    `depth`: how many sessions it is nested in.
     """
 
     session_id: str
@@ -92,6 +101,8 @@ class Session(Model):
     cleanup_arn: str | None = None
     compensated: tuple[str, ...] = ()
     agent_id: str | None = None
+    parent: Parent | None = None
+    depth: int = 0
     status: SessionStatus = SessionStatus.STARTED
     start_time: int
     last_updated_time: int

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from opscore.models.base import Model
-from opscore.models.messages import TaskMessage
+from opscore.models.messages import AnyStep, TaskMessage
 from opscore.models.outcome import Outcome
 
 
@@ -15,6 +15,7 @@ class AttemptStatus(StrEnum):
 
     RECEIVED = "RECEIVED"
     PARKED = "PARKED"
+    WAITING = "WAITING"
     SENDING = "SENDING"
     SENT = "SENT"
     RUNNING = "RUNNING"
@@ -36,10 +37,11 @@ class Attempt(Model):
     `waiting_key` is the sort key of the waiting entry of a parked attempt, in `waiting_list`;
     `held_ms`: its age when a paused session was resumed, for its wait began anew.
     `kept_from`: its result was made in an earlier session, of which this one is the rerun.
+    `child_session_id`: the session that the attempt waits for.
     """
 
     attempt_id: str
-    message: TaskMessage
+    message: AnyStep
     status: AttemptStatus = AttemptStatus.RECEIVED
     fence: int = 0
     agent_id: str | None = None
@@ -54,6 +56,7 @@ class Attempt(Model):
     held_ms: int = 0
     waiting_list: str | None = None
     waiting_key: str | None = None
+    child_session_id: str | None = None
     outcome: Outcome | None = None
     kept_from: Origin | None = None
     superseded: bool = False
@@ -64,6 +67,12 @@ class Attempt(Model):
     @property
     def session_id(self) -> str:
         return self.message.session_id
+
+    @property
+    def task_message(self) -> TaskMessage:
+        """The message of an attempt that an agent is to make; only those are handed out."""
+        assert isinstance(self.message, TaskMessage)
+        return self.message
 
     def replace(self, **changes: Any) -> Attempt:
         return self.model_copy(update=changes)

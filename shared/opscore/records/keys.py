@@ -108,6 +108,18 @@ def task(session_id: str, task_key: str) -> Key:
     return Key(Table.WORK, session_partition(session_id), f"task#{task_key}")
 
 
+def mailbox(session_id: str, signal: str) -> Key:
+    return Key(Table.WORK, session_partition(session_id), f"signals#{signal}")
+
+
+def kept_signal(session_id: str, signal: str, number: int) -> Key:
+    return Key(Table.WORK, session_partition(session_id), f"signal#{signal}#{number}")
+
+
+def signal_id(session_id: str, given_id: str) -> Key:
+    return Key(Table.WORK, session_partition(session_id), f"signalId#{given_id}")
+
+
 def attempt(attempt_id: str) -> Key:
     return Key(Table.WORK, f"attempt#{attempt_id}", "attempt")
 

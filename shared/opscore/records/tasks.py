@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from opscore.lifecycle.attempts import task_with
+from opscore.models.messages import ApprovalMessage
 from opscore.models.outcome import Outcome
 from opscore.models.session import Session
 from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.ports import Put, Scalar, Store, Table, Update
 from opscore.records import keys
 from opscore.records.codec import decode, encode
+from opscore.records.paging import Listing, index_page
 
 PAGE = 200
 LONGEST_RUN_DAYS = 366
@@ -89,8 +91,7 @@ class Tasks:
         if attempt.status is AttemptStatus.CLOSED:
             item |= keys.expiry(attempt.ended_at or attempt.created_at, self._retention_days)
         else:
-            item["listPk"] = _open_partition(attempt.attempt_id)
-            item["listSk"] = f"{attempt.created_at:013d}#{attempt.attempt_id}"
+            item |= _places(attempt)
         return Put(keys.attempt(attempt.attempt_id), item, rev=attempt.rev)
 
     def moved(
@@ -116,6 +117,8 @@ class Tasks:
             "outcome": outcome.model_dump_json(by_alias=True),
             "waitingList": None,
             "waitingKey": None,
+            "listPk": _open_partition(attempt_id),
+            "statusPk": None,
             **keys.due(attempt_id, due_at),
         }
         return Update(keys.attempt(attempt_id), fields, expect)
@@ -135,13 +138,32 @@ class Tasks:
         return Update(keys.attempt(attempt_id), fields, expect)
 
     def oldest_open(self) -> int | None:
-        """When the oldest attempt without an end was made (ms), if there is one."""
-        created: list[int] = []
+        """When the oldest attempt without an end was made (ms), if there is one. One that waits for
+        a signal or a child session counts from the end of its time, one for a person not at all.
+        """
+        since: list[int] = []
         for shard in range(keys.INDEX_SHARDS):
             page = self._store.query_index(Table.WORK, keys.LIST, f"open#{shard}", limit=1)
             oldest = self._store.get_many([key for key, _ in page.items])
-            created += [decode(Attempt, item).created_at for item in oldest.values()]
-        return min(created, default=None)
+            since += [int(str(item["listSk"]).split("#", 1)[0]) for item in oldest.values()]
+        return min(since, default=None)
+
+    def approvals(
+        self, *, workflow_id: str | None, limit: int, cursor: str | None
+    ) -> Listing[Attempt]:
+        """A page of the attempts that wait for a person, the oldest first."""
+        partition = _approvals_partition(workflow_id)
+        page = index_page(
+            self._store,
+            Attempt,
+            Table.WORK,
+            keys.LIST if workflow_id is None else keys.BY_STATUS,
+            partition,
+            list_name=partition,
+            limit=limit,
+            cursor=cursor,
+        )
+        return Listing([a for a in page.items if is_open_approval(a)], page.next_cursor)
 
     def recorded(self, attempt: Attempt, task: Task | None) -> tuple[Task, list[Put]]:
         """The task with this attempt on record, as it will be once the changes are written."""
@@ -160,6 +182,32 @@ class Tasks:
             {"last": last.model_dump_json(by_alias=True)},
             expect={},
         )
+
+
+def is_open_approval(attempt: Attempt) -> bool:
+    """Whether a person is waited for."""
+    waits = attempt.status is AttemptStatus.WAITING
+    return waits and isinstance(attempt.message, ApprovalMessage)
+
+
+def _places(attempt: Attempt) -> dict[str, Scalar]:
+    """An open attempt's places in the lists."""
+    waits = attempt.status is AttemptStatus.WAITING
+    if is_open_approval(attempt):
+        return {
+            "listPk": _approvals_partition(None),
+            "statusPk": _approvals_partition(attempt.message.workflow_id),
+            "listSk": f"{attempt.created_at:013d}#{attempt.attempt_id}",
+        }
+    since = attempt.deadline if waits and attempt.deadline is not None else attempt.created_at
+    return {
+        "listPk": _open_partition(attempt.attempt_id),
+        "listSk": f"{since:013d}#{attempt.attempt_id}",
+    }
+
+
+def _approvals_partition(workflow_id: str | None) -> str:
+    return "approvals" if workflow_id is None else f"approvals#{workflow_id}"
 
 
 def _open_partition(attempt_id: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opscore.models.base import Model
+from opscore.models.messages import TaskMessage
 from opscore.models.task import Attempt
 from opscore.ports import Change, Delete, Item, Key, Put, Store, Table, Update, Upsert
 from opscore.records import keys
@@ -62,7 +63,7 @@ class Waiting:
 
     def list_of(self, attempt: Attempt) -> str:
         """The list in which the attempt waits: its agent's, or a shard of its capability's."""
-        message = attempt.message
+        message = attempt.task_message
         if message.agent_id is not None:
             return agent_list(message.agent_id)
         shard = keys.shard_of(attempt.attempt_id, self._shards)
@@ -183,5 +184,6 @@ def waiting_key(attempt: Attempt) -> str:
     """Where an attempt stands in its list: priority and age as one time, in ms. The revision makes
     each parking's key its own, so that a stale entry can be deleted without a look at the next.
     """
-    lifted = attempt.asked_at - attempt.message.priority * PRIORITY_STEP_MS
+    priority = attempt.message.priority if isinstance(attempt.message, TaskMessage) else 0
+    lifted = attempt.asked_at - priority * PRIORITY_STEP_MS
     return f"{max(lifted, 0):013d}#{attempt.attempt_id}#{attempt.rev}"

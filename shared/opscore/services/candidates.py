@@ -30,7 +30,7 @@ class Candidates:
         The session's own agent comes first where it fits, agents that failed this task last; one
         that timed out on it is not asked while another could be.
         """
-        message = attempt.message
+        message = attempt.task_message
         excluded = {*but, *attempt.refused_by}
         if message.agent_id is not None:
             return None if message.agent_id in excluded else self._usable(message.agent_id, None)
@@ -72,9 +72,9 @@ class Candidates:
         """Whether the agent may be handed the attempt at all, being eligible."""
         if agent.agent_id in attempt.refused_by:
             return False
-        capability = attempt.message.agent_capability
-        if attempt.message.agent_id is not None or capability is None:
-            return attempt.message.agent_id == agent.agent_id
+        message, capability = attempt.task_message, attempt.task_message.agent_capability
+        if message.agent_id is not None or capability is None:
+            return message.agent_id == agent.agent_id
         if capability not in agent.capabilities:
             return False
         tried = task_with(attempt, task).tried

@@ -9,6 +9,7 @@ from opscore.models.task import AttemptStatus
 from opscore.observability import note, warn
 from opscore.ports import Execution, Machines
 from opscore.records.tasks import Tasks
+from opscore.services.children import Children
 from opscore.services.outcomes import Outcomes
 
 SETTLED = (AttemptStatus.CLOSED, AttemptStatus.COMPLETING)
@@ -18,9 +19,12 @@ SETTLED = (AttemptStatus.CLOSED, AttemptStatus.COMPLETING)
 class Cleanup:
     """Starts second executions, looks at them, stops them. Every step is safe to repeat."""
 
-    def __init__(self, tasks: Tasks, outcomes: Outcomes, machines: Machines) -> None:
+    def __init__(
+        self, tasks: Tasks, outcomes: Outcomes, children: Children, machines: Machines
+    ) -> None:
         self._tasks = tasks
         self._outcomes = outcomes
+        self._children = children
         self._machines = machines
 
     def begin(self, session: Session) -> None:
@@ -39,10 +43,17 @@ class Cleanup:
         note("cleanup started")
 
     def close(self, session_id: str, *phases: Phase) -> None:
-        """Close the session's attempts of those phases that are open. Raises Contended."""
+        """Close the session's attempts of those phases that are open, cancel their children.
+
+        Raises Contended.
+        """
         tasks = self._tasks.of_session(session_id)
         for attempt in self._tasks.attempts_of(tasks).values():
-            if attempt.message.phase in phases and attempt.status not in SETTLED:
+            if attempt.message.phase not in phases or attempt.status in SETTLED:
+                continue
+            if attempt.status is AttemptStatus.WAITING:
+                self._children.supersede(attempt)
+            else:
                 self._outcomes.supersede(attempt)
 
     def execution(self, session: Session) -> Execution | None:

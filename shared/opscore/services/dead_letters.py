@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from opscore.errors import DeadLetterNotFound
 from opscore.lifecycle.attempts import fresh
 from opscore.models.dead_letter import DeadLetter
-from opscore.models.messages import AttemptMessage, TaskMessage, messages
+from opscore.models.messages import AttemptMessage, StepMessage, TaskMessage, messages
 from opscore.models.outcome import Outcome, TaskError
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import bind, note
@@ -72,7 +72,7 @@ class DeadLetterService:
         except ValidationError:
             return None
         match message:
-            case TaskMessage():
+            case StepMessage():
                 known = self._tasks.attempt(message.attempt_id)
                 now = self._clock()
                 return known or fresh(message, None, now, now)
@@ -104,7 +104,7 @@ class DeadLetterService:
             workflow_id=message.workflow_id,
             task_id=message.task_id,
             attempt_id=attempt.attempt_id,
-            agent_id=message.agent_id,
+            agent_id=message.agent_id if isinstance(message, TaskMessage) else None,
         )
 
     def _fail(self, attempt: Attempt, letter: DeadLetter) -> None:

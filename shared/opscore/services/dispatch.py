@@ -10,11 +10,16 @@ from opscore.lifecycle.attempts import fresh, overdue
 from opscore.lifecycle.reruns import routed
 from opscore.models.agent import Agent
 from opscore.models.messages import (
+    AnyStep,
+    ApprovalMessage,
     AttemptMessage,
     DeadlineMessage,
     Message,
     ReconsiderMessage,
     ResumeMessage,
+    SettleMessage,
+    SignalMessage,
+    StepMessage,
     TaskMessage,
     WakeMessage,
 )
@@ -31,7 +36,16 @@ from opscore.services.handover import Handed, Handover, sending_until
 from opscore.services.kept import KeptResults
 from opscore.services.outcomes import Outcomes
 from opscore.services.parking import Parking, is_paused, may_run
+from opscore.services.waits import Waits
 from opscore.services.wakeups import Wakeups
+
+TIMED = (
+    AttemptStatus.PARKED,
+    AttemptStatus.WAITING,
+    AttemptStatus.SENT,
+    AttemptStatus.RUNNING,
+)
+"""An attempt whose time runs, of waiting or of working."""
 
 
 class NotNow(Exception):
@@ -65,6 +79,7 @@ class Dispatcher:
         parking: Parking,
         handover: Handover,
         kept: KeptResults,
+        waits: Waits,
         outcomes: Outcomes,
         wakeups: Wakeups,
         clock: Clock,
@@ -77,6 +92,7 @@ class Dispatcher:
         self._parking = parking
         self._handover = handover
         self._kept = kept
+        self._waits = waits
         self._outcomes = outcomes
         self._wakeups = wakeups
         self._clock = clock
@@ -87,12 +103,12 @@ class Dispatcher:
         Raises NotNow, DependencyFailed, Contended: let it come back.
         """
         match message:
-            case TaskMessage():
-                self._task(message, envelope)
+            case StepMessage():
+                self._step(message, envelope)
             case AttemptMessage(attempt_id=attempt_id):
                 attempt = self._tasks.attempt(attempt_id)
                 if attempt is not None:
-                    self._task(attempt.message, envelope)
+                    self._step(attempt.message, envelope)
             case DeadlineMessage(attempt_id=attempt_id, fence=fence):
                 self.deadline(attempt_id, fence)
             case WakeMessage(agent_id=agent_id, lists=lists):
@@ -103,8 +119,10 @@ class Dispatcher:
                 self.reconsider(agent_id)
             case ResumeMessage(session_id=session_id):
                 self._resume(session_id)
+            case SettleMessage(session_id=session_id):
+                self._waits.settle(session_id)
 
-    def _task(self, message: TaskMessage, envelope: Envelope) -> None:
+    def _step(self, message: AnyStep, envelope: Envelope) -> None:
         bind(session_id=message.session_id, task_id=message.attempt_id, step=message.task_id)
         for _ in range(TRIES):
             now = self._clock()
@@ -124,21 +142,26 @@ class Dispatcher:
                 self._receive(attempt, work, envelope)
             case AttemptStatus.SENDING:
                 self._take_over(attempt, envelope)
+            case AttemptStatus.WAITING:
+                self._waits.go_on(attempt, work.task)
             case _:
                 return
 
     def _receive(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
-        """Find an agent for an attempt that nobody has, unless its session or its own words forbid.
+        """Find an agent for an attempt that nobody has, unless its session or its own words forbid;
+        or have it wait for what is no agent's.
 
         Raises ConditionFailed when another worker has the attempt.
         """
         message = attempt.message
         if not may_run(attempt, work):
             self._drop(attempt, work)
-        elif is_paused(work):
+        elif is_paused(work) and not isinstance(message, ApprovalMessage | SignalMessage):
             self._parking.hold(attempt, work.task)
         elif self._kept.answer(attempt, work):
             return
+        elif not isinstance(message, TaskMessage):
+            self._waits.begin(attempt, work)
         elif message.agent_id is None and message.agent_capability is None:
             nobody = "the task names no agent and no capability, and its session has no agent"
             failure = Outcome.failure(TaskError.DISPATCH_FAILED, nobody)
@@ -239,9 +262,9 @@ class Dispatcher:
         bind(session_id=attempt.session_id, task_id=attempt_id, agent_id=attempt.agent_id)
         outcome = overdue(attempt, self._clock())
         if outcome is not None:
-            if not (self._held(attempt) or self._outcomes.end(attempt, outcome)):
+            if not (self._held(attempt) or self._waits.end(attempt, outcome)):
                 raise NotNow(1, "the attempt changed at its deadline")
-        elif attempt.status in (AttemptStatus.PARKED, AttemptStatus.SENT, AttemptStatus.RUNNING):
+        elif attempt.status in TIMED:
             self._handover.watch(attempt)
 
     def _held(self, attempt: Attempt) -> bool:
@@ -253,7 +276,7 @@ class Dispatcher:
         message = attempt.message
         work = self._tasks.work(attempt.attempt_id, message.session_id, message.task_key)
         resumed_at = None if work.session is None else work.session.resumed_at
-        until = (resumed_at or 0) + round(message.wait_timeout * 1000)
+        until = (resumed_at or 0) + round(attempt.task_message.wait_timeout * 1000)
         try:
             if is_paused(work):
                 self._parking.hold(attempt, work.task)

@@ -118,8 +118,8 @@ class Handover:
             task_key=attempt.message.task_key,
             token=attempt.message.token,
             watermark=agent.last_report_at,
-            heartbeat=attempt.message.heartbeat is not None,
-            has_schema=attempt.message.result_schema is not None,
+            heartbeat=attempt.task_message.heartbeat is not None,
+            has_schema=attempt.task_message.result_schema is not None,
         )
         after = claimed(settled(agent, now), lease, now)
         record, task_changes = self._tasks.recorded(attempt, task)

@@ -15,7 +15,7 @@ TOLD = 5
 
 def judged(attempt: Attempt, outcome: Outcome) -> Outcome:
     """The outcome, or the failure that a result is which does not fit the task's `resultSchema`."""
-    schema = attempt.message.result_schema
+    schema = attempt.task_message.result_schema
     if schema is None or not outcome.succeeded:
         return outcome
     from opscore.workflows.schemas import faults

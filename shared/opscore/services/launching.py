@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from opscore.errors import DependencyFailed, IdempotencyKeyReused, SessionNotFound
-from opscore.models.session import Failure, IdempotencyRecord, Session, SessionStatus
+from opscore.models.session import Failure, IdempotencyRecord, Parent, Session, SessionStatus
 from opscore.observability import bind, note, warn
 from opscore.ports import Change, Clock, ConditionFailed, Machines, Refused, Store
 from opscore.records.codec import decode, text
@@ -63,10 +63,14 @@ class Launch:
         machine_arn: str | None,
         payload: JsonValue,
         agent_id: str | None,
+        *,
+        session_id: str | None = None,
+        parent: Parent | None = None,
+        depth: int = 0,
     ) -> Session:
         """A session as it will be written; without a machine there is nothing to run."""
         now = self._clock()
-        session_id = str(uuid.uuid4())
+        session_id = session_id or str(uuid.uuid4())
         nothing_to_run = machine_arn is None
         execution_input = {
             "input": payload,
@@ -77,19 +81,23 @@ class Launch:
                 "workflowVersion": version,
             },
         }
+        # A parent has to be told of the end before the session is done with.
+        done = nothing_to_run and parent is None
         return Session(
             session_id=session_id,
             workflow_id=workflow_id,
             workflow_version=version,
             machine_arn=machine_arn,
             agent_id=agent_id,
+            parent=parent,
+            depth=depth,
             status=SessionStatus.COMPLETED if nothing_to_run else SessionStatus.STARTED,
             start_time=now,
             last_updated_time=now,
             end_time=now if nothing_to_run else None,
             execution_input=text(execution_input),
-            cleaned=nothing_to_run,
-            due_at=None if nothing_to_run else now + START_RECHECK_MS,
+            cleaned=done,
+            due_at=None if done else now + START_RECHECK_MS,
         )
 
     def begin(self, session: Session, once: OnceOnly | None, *changes: Change) -> Session:
@@ -151,7 +159,9 @@ class Launch:
         try:
             self._machines.start(session.machine_arn, session.session_id, session.execution_input)
         except Refused as refusal:
-            self._recording.fail(session.session_id, Failure(code="StartRefused"))
+            self._recording.fail(
+                session.session_id, Failure(code="StartRefused", message=str(refusal))
+            )
             raise DependencyFailed(f"the session could not be started: {refusal}") from refusal
         except DependencyFailed:
             warn("execution not started yet; the sweeper will")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from opscore.errors import Contended
 from opscore.lifecycle.agents import released, spoke_late
+from opscore.lifecycle.attempts import superseded
 from opscore.models.agent import Agent
 from opscore.models.outcome import TAKEN_BACK, TIMEOUTS, Outcome
 from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
@@ -91,9 +92,10 @@ class Outcomes:
             self._tasks.ended(session_id, task_key, last),
         ]
 
-    def end(self, attempt: Attempt, outcome: Outcome) -> bool:
+    def end(self, attempt: Attempt, outcome: Outcome, more: Sequence[Change] = ()) -> bool:
         """End an attempt with an outcome of our own (a timeout, an undeliverable message), if it
-        still is exactly as it was read. False if it is not: someone else was faster.
+        still is exactly as it was read; `more` is written with that. False if anything stood in the
+        way: someone else was faster.
         """
         changes = self.decision(
             attempt.attempt_id,
@@ -104,7 +106,7 @@ class Outcomes:
             {"rev": attempt.rev},
         )
         try:
-            self._store.write(*changes, *self._waiting.taken(attempt))
+            self._store.write(*changes, *self._waiting.taken(attempt), *more)
         except ConditionFailed:
             return False
         self.send(Decided.of(attempt.replace(outcome=outcome)))
@@ -120,22 +122,23 @@ class Outcomes:
             attempt = attempt.replace(rev=1)
         return self.end(attempt, outcome)
 
-    def send(self, decided: Decided, agent: Agent | None = None, *, again: bool = False) -> None:
+    def send(self, decided: Decided, agent: Agent | None = None, *, again: bool = False) -> bool:
         """Tell Step Functions of the accepted outcome, then close the attempt and free its slot.
+        Returns whether Step Functions took it.
 
         Safe to repeat. `agent`: as it was last written, where the caller knows; `again`: whoever
         decided it may have told already, and died then.
         """
         told = self.tell(decided.token, decided.outcome)
         # A token that is gone when it is answered again was, as a rule, answered the first time.
-        superseded = not told and not again
+        too_late = not told and not again
         note(
             "task ended",
             attempt_id=decided.attempt_id,
             error_code=decided.outcome.error_code,
-            superseded=superseded,
+            superseded=too_late,
         )
-        closed = self._tasks.closed(decided.attempt_id, self._clock(), superseded=superseded)
+        closed = self._tasks.closed(decided.attempt_id, self._clock(), superseded=too_late)
         code = decided.outcome.error_code
         self._free(
             decided.attempt_id,
@@ -145,6 +148,7 @@ class Outcomes:
             silent=code in TIMEOUTS,
             agent=agent,
         )
+        return told
 
     def tell(self, token: str, outcome: Outcome) -> bool:
         """Answer a token, and nothing else; False if it can't be answered any more."""
@@ -166,14 +170,7 @@ class Outcomes:
         for _ in range(TRIES):
             if attempt.status is AttemptStatus.CLOSED:
                 return
-            closed = attempt.replace(
-                status=AttemptStatus.CLOSED,
-                superseded=True,
-                ended_at=self._clock(),
-                waiting_list=None,
-                waiting_key=None,
-                due_at=None,
-            )
+            closed = superseded(attempt, self._clock())
             changes = [self._tasks.put(closed), *self._waiting.taken(attempt)]
             if self._free(attempt.attempt_id, attempt.agent_id, changes, drain=True):
                 return

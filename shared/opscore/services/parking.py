@@ -38,7 +38,7 @@ class Parking:
 
         Raises ConditionFailed; index 0 is the attempt.
         """
-        wait_ms = round(attempt.message.wait_timeout * 1000) + attempt.held_ms
+        wait_ms = round(attempt.task_message.wait_timeout * 1000) + attempt.held_ms
         deadline = attempt.created_at + wait_ms
         return self._park(attempt, task, self._waiting.list_of(attempt), deadline)
 

@@ -15,6 +15,7 @@ from opscore.observability import note, warn
 from opscore.ports import Clock, ConditionFailed, Execution, Machines, Refused, Store
 from opscore.records.sessions import Sessions
 from opscore.services import TRIES
+from opscore.services.children import Children
 from opscore.services.cleanup import Cleanup
 
 RUNNING_RECHECK_MS = 600_000
@@ -31,12 +32,14 @@ class Recording:
         self,
         store: Store,
         sessions: Sessions,
+        children: Children,
         machines: Machines,
         cleanup: Cleanup,
         clock: Clock,
     ) -> None:
         self._store = store
         self._sessions = sessions
+        self._children = children
         self._machines = machines
         self._cleanup = cleanup
         self._clock = clock
@@ -187,13 +190,14 @@ class Recording:
 
     def finish(self, session: Session) -> None:
         """Tidy up after a session that is final: its executions stop, what it left waiting or
-        running is closed. Safe to repeat. Raises Contended, DependencyFailed.
+        running is closed, its parent is told. Safe to repeat. Raises Contended, DependencyFailed.
         """
         if session.cleaned:
             return
         if self._may_yet_start(session):
             return  # the sweeper looks once more
         self._cleanup.close(session.session_id, Phase.MAIN, Phase.AFTER)
+        self._children.answer_parent(session)
         for _ in range(TRIES):
             done = session.replace(cleaned=True, due_at=None)
             try:
@@ -236,10 +240,12 @@ class Recording:
         Raises Contended, DependencyFailed.
         """
         session = self._sessions.get(session_id)
-        if session is None or session.machine_arn is None:
+        if session is None:
             return
         if session.status in FINAL or session.ending is not None:
             self.go_on(session)
+            return
+        if session.machine_arn is None:
             return
         execution = self._machines.describe(session.machine_arn, session_id)
         if execution is None:

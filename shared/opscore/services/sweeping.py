@@ -129,6 +129,8 @@ class Sweeper:
                     deadline = now + round(attempt.message.timeout * 1000)
                     attempt = attempt.replace(deadline=deadline, heartbeat_at=now)
                 self._look_again(attempt.replace(due_at=next_deadline(attempt)))
+            case AttemptStatus.WAITING:
+                self._look_again(attempt.replace(due_at=attempt.deadline))
             case AttemptStatus.PARKED:
                 self._look_again(attempt.replace(due_at=attempt.wait_deadline))
 

@@ -20,7 +20,7 @@ def run_request(attempt: Attempt, now: datetime | None = None) -> dict[str, Any]
     """The body of `POST …/run`. AgentKit drops every field but these; `payload` passes untouched,
     so what an agent must know stands in there too.
     """
-    message = attempt.message
+    message = attempt.task_message
     reference = task_reference(attempt)
     return {
         "senderId": SENDER,

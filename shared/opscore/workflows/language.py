@@ -30,6 +30,8 @@ OWN_ERRORS = (
     TIMEOUT,
     "WorkflowNotFound",
     "ChildCancelled",
+    "DepthLimit",
+    "InvalidInput",
     LOOP_LIMIT,
     TOO_MANY_FAILURES,
     EXPRESSION_ERROR,

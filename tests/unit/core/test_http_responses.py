@@ -25,7 +25,9 @@ STATUS = {
     "Unauthenticated": 401,
     "NotFound": 404, "AgentNotFound": 404, "AgentStateNotFound": 404, "SessionNotFound": 404,
     "TaskNotFound": 404, "WorkflowNotFound": 404, "DeadLetterNotFound": 404,
+    "ApprovalNotFound": 404,
     "Conflict": 409, "StaleFence": 409, "OutcomeDiffers": 409, "IdempotencyKeyReused": 409,
+    "ApprovalClosed": 409, "SignalIdReused": 409, "TooManySignals": 409,
     "SessionFinal": 409, "InvalidTransition": 409,
     "SessionNotFinal": 409, "NothingFailed": 409, "DefinitionGone": 409,
 }  # fmt: skip

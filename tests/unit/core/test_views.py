@@ -94,6 +94,7 @@ def test_a_session_shows_the_originals_fields() -> None:
         "workflowId": "w",
         "workflowVersion": 3,
         "agentId": None,
+        "parent": None,
         "status": "running",
         "startTime": "2027-01-15T08:00:00.123Z",
         "last_updated_time": "2027-01-15T08:00:00.123Z",
