@@ -1,5 +1,6 @@
 """One execution of a Step Functions definition, in this process and in no time."""
 
+# ruff: noqa: SLF001  (what moto does not tell is looked up in it)
 from __future__ import annotations
 
 import json
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, StateMachineType
+from moto.stepfunctions.parser.asl.component.common.retry.retry_decl import RetryDecl
+from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import RetryOutcome
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
     distributed_iteration_component,
 )
@@ -61,13 +64,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of an execution. `entered`: the states, in their order; `seconds`: its duration."""
+    """What came of an execution.
+
+    `entered`: the states, in their order; `retries`, of whatever states; `seconds`: its duration.
+    """
 
     status: Status
     output: Any
     error: str | None
     cause: str | None
     entered: tuple[str, ...]
+    retries: int
     seconds: float
 
 
@@ -89,23 +96,27 @@ class Execution:
     name: str = "trial"
     began: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     mends: tuple[Mend, ...] = MENDS
+    max_events: int = MAX_EVENTS
 
     def run(self) -> Ended:
         """Run it to its end.
 
-        Raises TooLongError, and moto's own errors for what is no definition.
+        Raises TooLongError, what `receive` raises, and moto's own errors for what is no definition.
         """
         self._clock = Clock()
         self._entered: list[str] = []
-        self._events = 0
+        self._events = self._retries = 0
+        self._broken: Exception | None = None
         ended: list[bool] = []
         end: Any = SimpleNamespace(terminated=lambda: ended.append(True))
         self._worker = cast("Any", ExecutionWorker(self._details(), end, None, {}))
         mends = (*self.mends, on_clock(self._clock, self.began), self._watch)
         with patched(mends), _quiet_moto():
             self._worker.start()
-            self._clock.run_until(lambda: bool(ended))
-        return self._ended()
+            self._clock.run_until(lambda: bool(ended) or self._broken is not None)
+        if self._broken is not None:
+            raise self._broken
+        return self.so_far()
 
     @property
     def seconds(self) -> float:
@@ -146,7 +157,7 @@ class Execution:
         )
 
     def _watch(self, patches: Patches) -> None:
-        """Messages come here instead of to SQS, and entered states are seen."""
+        """Messages come here instead of to SQS; entered states and retries are seen."""
         execution = self
 
         class Events(EventManager):
@@ -154,6 +165,13 @@ class Execution:
                 execution._saw(named.get("event_details") or {})
                 return super().add_event(*args, **named)
 
+        retried = RetryDecl._eval_body
+
+        def eval_body(self: Any, env: Any) -> None:
+            retried(self, env)
+            execution._retries += env.stack[-1] is RetryOutcome.CanRetry
+
+        patches.set(RetryDecl, "_eval_body", eval_body)
         queue = SimpleNamespace(send_message=self._sent)
         patches.set(state_task_service_sqs, "boto_client_for", lambda **_: queue)
         for module in (environment, distributed_iteration_component):
@@ -161,16 +179,25 @@ class Execution:
 
     def _saw(self, details: dict[str, Any]) -> None:
         self._events += 1
-        if self._events > MAX_EVENTS:
-            raise TooLongError(f"its history is longer than {MAX_EVENTS} events")
+        if self._events > self.max_events:
+            self._break_off(TooLongError(f"its history is longer than {self.max_events} events"))
         if "stateEnteredEventDetails" in details:
             self._entered.append(details["stateEnteredEventDetails"]["name"])
 
     def _sent(self, MessageBody: str, **_other: Any) -> dict[str, str]:  # noqa: N803  # AWS's name
-        self.receive(json.loads(MessageBody))
+        try:
+            self.receive(json.loads(MessageBody))
+        except Exception as error:  # noqa: BLE001  # `run` raises it again
+            self._break_off(error)
         return {"MessageId": "trial"}
 
-    def _ended(self) -> Ended:
+    def _break_off(self, error: Exception) -> None:
+        """End the run where it stands: raised here, moto would fail a state with it."""
+        self._broken = error
+        self._clock.event().wait()
+
+    def so_far(self) -> Ended:
+        """What has come of it; failed without an error, if it was broken off."""
         env = self._worker.env
         status, output, failure = Status.FAILED, None, ExecutionFailedEventDetails()
         match env.program_state():
@@ -186,6 +213,7 @@ class Execution:
             failure.get("error"),
             failure.get("cause"),
             tuple(self._entered),
+            self._retries,
             self._clock.seconds,
         )
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
+
+from opscore_trial.interpreter import Execution, TooLongError
 from tests.support.asl import (
     SILENT,
     Fails,
     Played,
     caught,
     each,
+    machine,
     parallel,
     passing,
     play,
@@ -227,6 +232,24 @@ def test_the_whole_execution_may_run_out_of_time() -> None:
     ended = play(states, {"ask": [SILENT]}, TimeoutSeconds=60).ended
 
     assert (ended.status, ended.seconds) == ("TIMED_OUT", 60)
+
+
+def test_an_execution_without_end_is_broken_off() -> None:
+    states = {"a": passing(Next="b"), "b": passing(Next="a")}
+    definition = json.dumps({"QueryLanguage": "JSONata"} | machine(states))
+
+    with pytest.raises(TooLongError, match="longer than 100 events"):
+        Execution(definition, None, lambda _: None, max_events=100).run()
+
+
+def test_what_the_receiver_of_messages_raises_ends_it() -> None:
+    definition = json.dumps({"QueryLanguage": "JSONata"} | machine({"ask": task("ask")}))
+
+    def receive(message: dict[str, Any]) -> None:
+        raise LookupError(message["name"])
+
+    with pytest.raises(LookupError, match="ask"):
+        Execution(definition, None, receive).run()
 
 
 def test_succeed_and_fail_end_it() -> None:

@@ -18,7 +18,13 @@ from opscore_cli.main import app
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "/v1/opscore"
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/api.md", "docs/operations.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/api.md",
+    "docs/operations.md",
+    "docs/workflow-testing.md",
+)
 WITHOUT_KEY = {"GET /health": "none", f"POST {PREFIX}/internal/agent/notify": "signature"}
 
 
