@@ -5,18 +5,21 @@ from typing import Annotated
 
 import typer
 
-from opscore_cli.commands import agent, dead_letter, key, run, session, trial, workflow
+from opscore_cli.commands import agent, dead_letter, key, policy, run, session, trial, workflow
 from opscore_cli.program import Program
 from opscore_cli.shell import JsonOption, KeyFileOption, Outside, Shell, UrlOption
 
 # No pretty tracebacks: they print local variables, and one of those may be a key.
 app = typer.Typer(cls=Program, name="opscore", no_args_is_help=True, pretty_exceptions_enable=False)
 trial.add_to(workflow.app)
+policy.add_to_workflows(workflow.app)
 app.add_typer(workflow.app, name="workflow", no_args_is_help=True)
 run.add_to(app)
 app.add_typer(session.app, name="session", no_args_is_help=True)
 app.add_typer(agent.app, name="agent", no_args_is_help=True)
 app.add_typer(dead_letter.app, name="dead-letter", no_args_is_help=True)
+app.add_typer(policy.app, name="policy", no_args_is_help=True)
+app.add_typer(policy.capability, name="capability", no_args_is_help=True)
 app.add_typer(key.app, name="key", no_args_is_help=True)
 
 

@@ -7,6 +7,7 @@ import requests
 
 from opscore_client.agents import Agents
 from opscore_client.http import Backoff, Http, Timeouts
+from opscore_client.policies import Policies
 from opscore_client.sessions import Sessions
 from opscore_client.tasks import DeadLetters, Tasks
 from opscore_client.types import JsonObject
@@ -42,6 +43,7 @@ class OpsCoreClient:
         self.sessions = Sessions(self._http, sleep)
         self.tasks = Tasks(self._http)
         self.dead_letters = DeadLetters(self._http)
+        self.policies = Policies(self._http)
 
     def health(self) -> JsonObject:
         """`{"status": "ok"}` when the API is there; needs no key."""

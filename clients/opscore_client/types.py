@@ -241,3 +241,17 @@ class DeadLetter(TypedDict):
     attemptId: str | None
     agentId: str | None
     body: NotRequired[str]
+
+
+class Policy(TypedDict):
+    """How the tasks of a capability, or a workflow, may be handed out; None is no limit."""
+
+    kind: str
+    name: str
+    maxConcurrent: int | None
+    ratePerSecond: float | None
+    burst: int | None
+    paused: bool
+    reason: str | None
+    updatedBy: str | None
+    updatedAt: str

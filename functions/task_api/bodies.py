@@ -4,9 +4,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from opscore.http.requests import Paging
 from opscore.models.base import Model
 from opscore.models.limits import Capability, ErrorCode, Id, Label
 from opscore.models.outcome import TaskError
+from opscore.models.policy import PolicyKind
+from opscore.services.policies import Wanted
 from opscore.workflows.shipped import DEFAULT_MAX_RETRIES
 
 Duration = Annotated[int, Field(ge=1, le=30 * 86_400)]
@@ -59,3 +62,45 @@ class HeartbeatBody(Model):
     """A task is still being worked on."""
 
     agent_id: Id | None = None
+
+
+class PoliciesQuery(Paging):
+    """`?kind=` of the list of policies."""
+
+    kind: PolicyKind | None = None
+
+
+class PolicyName(Model):
+    """`?name=` of a policy: the capability, or the workflow's id. In the query, for capabilities
+    may hold slashes and white space.
+    """
+
+    name: Capability
+
+
+class ReasonBody(Model):
+    """Why somebody pauses or resumes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Label | None = None
+
+
+class PolicyBody(ReasonBody):
+    """The limits of a capability or a workflow, all of them: one that is left out is none."""
+
+    max_concurrent: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    rate_per_second: Annotated[float, Field(ge=0.001, le=1_000, allow_inf_nan=False)] | None = None
+    burst: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.max_concurrent is None and self.rate_per_second is None:
+            raise ValueError("give maxConcurrent, ratePerSecond or both; DELETE clears a policy")
+        if self.burst is not None and self.burst < (self.rate_per_second or self.burst + 1):
+            raise ValueError("burst needs a ratePerSecond, and must not be smaller than that")
+        return self
+
+    def wanted(self) -> Wanted:
+        """The limits."""
+        return Wanted(self.max_concurrent, self.rate_per_second, self.burst)

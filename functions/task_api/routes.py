@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.task_api.bodies import CompleteBody, FailBody, HeartbeatBody, TaskBody
+from functions.task_api.policies import add_policy_routes
 from opscore.bootstrap import services
 from opscore.http import views
 from opscore.http.app import Resolver
@@ -22,7 +23,8 @@ SUCCESS = {"status": "success"}
 
 
 def add_routes(app: Resolver) -> None:
-    """Tasks, agents' own word, dead letters."""
+    """Tasks, agents' own word, dead letters, policies."""
+    add_policy_routes(app)
 
     @app.post("/v1/opscore/task")
     def start() -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from opscore.ports import Clock, Machines, Queue, Store, Tokens, Transport
 from opscore.records.agents import Agents
 from opscore.records.dead_letters import DeadLetters
+from opscore.records.policies import Policies
 from opscore.records.sessions import Sessions
 from opscore.records.signals import SignalRecords
 from opscore.records.tasks import Tasks
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from opscore.services.launching import Launch
     from opscore.services.outcomes import Outcomes
     from opscore.services.own_word import OwnWord
+    from opscore.services.parking import Parking
+    from opscore.services.policies import PolicyService
     from opscore.services.recording import Recording
     from opscore.services.redelivery import Redelivery
     from opscore.services.reports import Reports
@@ -98,6 +101,10 @@ class Services:
     @cached_property
     def waiting(self) -> Waiting:
         return Waiting(self._ports.store, self._ports.settings.capability_shards)
+
+    @cached_property
+    def policy_records(self) -> Policies:
+        return Policies(self._ports.store, self.waiting)
 
     # ---- agents
 
@@ -179,11 +186,25 @@ class Services:
         )
 
     @cached_property
+    def parking(self) -> Parking:
+        from opscore.services.parking import Parking
+
+        return Parking(self._ports.store, self.task_records, self.waiting, self._ports.clock)
+
+    @cached_property
+    def policies(self) -> PolicyService:
+        from opscore.services.policies import PolicyService
+
+        return PolicyService(
+            self._ports.store, self.policy_records, self._ports.queue, self._ports.clock
+        )
+
+    @cached_property
     def dispatcher(self) -> Dispatcher:
+        from opscore.services.admission import Admission
         from opscore.services.candidates import Candidates
         from opscore.services.dispatch import Dispatcher
         from opscore.services.kept import KeptResults
-        from opscore.services.parking import Parking
 
         return Dispatcher(
             self._ports.store,
@@ -191,7 +212,15 @@ class Services:
             self.task_records,
             self._ports.queue,
             Candidates(self.agent_records, self.waiting, self._ports.clock),
-            Parking(self._ports.store, self.task_records, self.waiting, self._ports.clock),
+            self.parking,
+            Admission(
+                self._ports.store,
+                self.policy_records,
+                self.waiting,
+                self.parking,
+                self._ports.queue,
+                self._ports.clock,
+            ),
             self.handover,
             KeptResults(self._ports.store, self.task_records, self.outcomes),
             self.waits,

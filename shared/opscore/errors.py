@@ -8,7 +8,8 @@
     │   └── WorkflowInvalid       every finding of the template
     ├── Unauthenticated           a signature that is bad, missing or stale
     ├── NotFound                  AgentNotFound, AgentStateNotFound, SessionNotFound, TaskNotFound,
-    │                             WorkflowNotFound, DeadLetterNotFound, ApprovalNotFound
+    │                             WorkflowNotFound, DeadLetterNotFound, ApprovalNotFound,
+    │                             PolicyNotFound
     ├── Conflict                  the caller's view is out of date
     │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
     │   ├── SessionNotFinal, NothingFailed, DefinitionGone
@@ -173,6 +174,15 @@ class DeadLetterNotFound(NotFound):
 
     def __init__(self, dead_letter_id: str) -> None:
         super().__init__(f"Dead letter not found: {dead_letter_id}")
+
+
+class PolicyNotFound(NotFound):
+    """Nothing is asked of this capability or workflow."""
+
+    code = "policy_not_found"
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"No policy for {subject}")
 
 
 class Conflict(OpsCoreError):

@@ -67,6 +67,18 @@ class Upsert:
 
 
 @dataclass(frozen=True)
+class Add:
+    """Add to a whole number of an item, there or not; with `below`, only while the number is less
+    (absent, it is 0). The item's revision grows by one.
+    """
+
+    key: Key
+    number: str
+    by: int
+    below: int | None = None
+
+
+@dataclass(frozen=True)
 class Delete:
     """Delete an item, there or not; with `expect`, only while its attributes are as expected."""
 
@@ -82,7 +94,7 @@ class Check:
     expect: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-Change = Put | Update | Upsert | Delete | Check
+Change = Put | Update | Upsert | Add | Delete | Check
 
 
 class ConditionFailed(Exception):

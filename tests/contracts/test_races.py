@@ -12,10 +12,13 @@ import pytest
 
 from opscore.errors import AgentNotFound, ApprovalClosed, Contended, OutcomeDiffers, StaleFence
 from opscore.models.messages import TaskMessage
+from opscore.models.policy import PolicyKind, Subject
 from opscore.models.task import AttemptStatus
 from opscore.ports import Change, Execution, Item, Key, Page, Put, Store, Table, Update
+from opscore.records import keys
 from opscore.services.approvals import Word
 from opscore.services.dispatch import NotNow
+from opscore.services.policies import Wanted
 from opscore.services.sessions import StartRequest
 from opscore.services.signals import Signal
 from tests.support.fleet import Fleet
@@ -322,6 +325,56 @@ def test_a_childs_end_and_its_timeout_make_one_answer(fleet: Fleet, name: str) -
     ended = fleet.sessions.get(child_id)
     assert (status, str(ended.status)) in (("succeeded", "completed"), ("failed", "cancelled"))
     assert ended.cleaned
+
+
+def limited(fleet: Fleet, name: str, slots: int) -> tuple[list[str], list[TaskMessage]]:
+    """Agents and tasks, as many of each, under a limit of their capability."""
+    agents = names(name, *map(str, range(MANY)))
+    for agent_id in agents:
+        fleet.agent(agent_id, name)
+    fleet.policies.limit(Subject(PolicyKind.CAPABILITY, name), Wanted(slots, None, None), "", "")
+    return agents, [the_task(fleet, name, number) for number in range(MANY)]
+
+
+def holding(fleet: Fleet, agents: Sequence[str]) -> int:
+    return sum(len(fleet.agents.get(agent_id).leases) for agent_id in agents)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_many_claims_at_once_take_no_more_slots_than_there_are(
+    fleet: Fleet, name: str, slots: int
+) -> None:
+    agents, tasks = limited(fleet, name, slots)
+
+    at_once(*(lambda task=task: fleet.dispatch(task) for task in tasks))
+    fleet.settle()
+
+    assert holding(fleet, agents) == len(fleet.transport.delivered) == slots
+
+
+def test_slots_are_given_back_once_and_each_lets_one_more_through(fleet: Fleet, name: str) -> None:
+    agents, tasks = limited(fleet, name, 3)
+    at_once(*(lambda task=task: fleet.dispatch(task) for task in tasks))
+    fleet.settle()
+
+    while running := [t for t in tasks if fleet.attempt(t).status is AttemptStatus.SENT]:
+        at_once(
+            *(
+                lambda task=task: fleet.own_word.complete(fleet.reference(task), None, 1)
+                for task in running
+                for _ in range(2)
+            ),
+            *(lambda task=task: fleet.dispatcher.deadline(task.attempt_id, 1) for task in running),
+        )
+        for agent_id in agents:
+            fleet.says(agent_id, "idle")
+        fleet.settle()
+        assert holding(fleet, agents) <= 3
+
+    assert {fleet.attempt(task).status for task in tasks} == {AttemptStatus.CLOSED}
+    counter = fleet.store.get(keys.counter(f"capability#{name}#0"))
+    assert counter is not None
+    assert counter["used"] == 0
 
 
 def test_one_idempotency_key_starts_one_session(fleet: Fleet, name: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from opscore.ports import (
+    Add,
     Change,
     Check,
     ConditionFailed,
@@ -162,6 +163,35 @@ def test_an_upsert_makes_an_item_or_changes_it_and_initial_values_stay(
     store.write(Upsert(key(name), {"n": 2}, initial={"since": 20, "more": "x"}))
 
     assert store.get(key(name)) == {"n": 2, "since": 10, "more": "x", "rev": 2}
+
+
+@pytest.mark.parametrize("below", [None, 3])
+def test_a_number_is_added_to(store: Store, name: str, below: int | None) -> None:
+    store.write(Put(key(name), {"n": 2, "t": "x"}, rev=0))
+
+    store.write(Add(key(name), "n", 1, below))
+    store.write(Add(key(name), "n", -3), Upsert(key(name, "b"), {}))
+
+    assert store.get(key(name)) == {"n": 0, "t": "x", "rev": 3}
+
+
+def test_a_number_is_not_added_to_where_it_is_large_enough(store: Store, name: str) -> None:
+    store.write(Put(key(name), {"n": 2, "t": "x"}, rev=0))
+
+    refusal = refused(store, Add(key(name), "n", 1, below=2))
+
+    assert refusal.found == {0: {"n": 2, "t": "x", "rev": 1}}
+    assert store.get(key(name)) == {"n": 2, "t": "x", "rev": 1}
+
+
+@pytest.mark.parametrize("below", [None, 1])
+def test_a_number_that_is_not_there_counts_from_nothing(
+    store: Store, name: str, below: int | None
+) -> None:
+    store.write(Add(key(name), "n", 1, below))
+
+    assert store.get(key(name)) == {"n": 1, "rev": 1}
+    assert refused(store, Add(key(name), "n", 1, below=1)).failed == (0,)
 
 
 def test_a_delete_deletes_and_is_content_with_nothing_to_delete(store: Store, name: str) -> None:

@@ -147,6 +147,31 @@ def test_dispatch_to_an_agent_by_its_id(world: World) -> None:
     assert calls.count("http POST") == 1
 
 
+LIMITS = {"maxConcurrent": 500, "ratePerSecond": 100}
+
+
+@pytest.mark.parametrize("kinds", [["capability"], ["capability", "workflow"]], ids=["one", "two"])
+def test_dispatch_and_completion_under_policies(world: World, kinds: list[str]) -> None:
+    """A request more for the counters of all of them, however many tasks they allow; and one to see
+    whether anyone waits for the slot that is given back.
+    """
+    for kind in kinds:
+        name = {"capability": "work", "workflow": "wf"}[kind]
+        world.request("task_api", events.policy("PUT", kind, name, LIMITS))
+    world.settle()
+    world.agent("a", behaves=is_silent)
+    trigger(world)
+
+    calls = calls_of(world, world.settle, "task_dispatcher")
+    keeps(f"dispatch under {len(kinds)} policies", 6 + shards_probed(calls), calls)
+
+    (delivery,) = world.deliveries
+    details = {"opscore_task_id": delivery.reference}
+    world.say("a", "active", details)
+    calls = calls_of(world, say(world, "a", "idle", details))
+    keeps(f"complete a task under {len(kinds)} policies", 7, calls)
+
+
 def add_agents(world: World, number: int) -> None:
     """Idle agents, written as they lie in their table."""
     requests = [

@@ -236,6 +236,40 @@ def done_once(world: World) -> list[str]:
     return [] if steps.count("step") == 1 else [f"handed out: {steps}"]
 
 
+def limited(**limits: float) -> Act:
+    """Two agents, and a policy of their capability."""
+
+    def prepare(world: World) -> None:
+        two_agents(world)
+        event = events.policy("PUT", "capability", "work", limits)
+        world.request("task_api", event, insists=True)
+
+    return prepare
+
+
+def two_sessions(world: World) -> None:
+    trigger(world)
+    world.request("session_api", events.trigger("wf", {"n": 2}, idempotency_key="second"))
+    world.settle()
+
+
+def one_after_the_other(world: World) -> None:
+    two_sessions(world)
+    world.clock.forward(2)
+    world.settle()
+
+
+def policy_paused(world: World) -> None:
+    two_agents(world)
+    world.request("task_api", events.policy("POST", "workflow", "wf", move="pause"), insists=True)
+
+
+def policy_resumed(world: World) -> None:
+    run(world)
+    world.request("task_api", events.policy("POST", "workflow", "wf", move="resume"), insists=True)
+    world.settle()
+
+
 def hand_out_refused(world: World) -> None:
     """What was parked is refused by the agent that came for it."""
     run(world)
@@ -306,6 +340,20 @@ SCENARIOS = [
         or_ends="SUCCEEDED",
     ),
     Scenario("a session is paused and resumed", pause_and_resume, two_agents, within=EVERYTHING),
+    Scenario(
+        "a task waits for the limit of its capability",
+        two_sessions,
+        limited(maxConcurrent=1),
+        sessions=2,
+    ),
+    Scenario(
+        "a task waits for the rate of its capability",
+        one_after_the_other,
+        limited(ratePerSecond=1),
+        within=["task_dispatcher"],
+        sessions=2,
+    ),
+    Scenario("a paused workflow is resumed", policy_resumed, policy_paused),
     Scenario(
         "an agent is deregistered in the middle",
         deregister,

@@ -133,6 +133,15 @@ def rerun(
     return http("POST", path, body, route=f"{API}/session/{{sessionId}}/rerun", headers=headers)
 
 
+def policy(
+    method: str, kind: str, name: str, body: Mapping[str, Any] | None = None, *, move: str = ""
+) -> dict[str, Any]:
+    """What a person does to a policy; `move`: `pause` or `resume`."""
+    path = f"{API}/policy/{kind}" + (f"/{move}" if move else "")
+    route = path.replace(f"/{kind}", "/{kind}", 1)
+    return http(method, path, body, route=route, query={"name": name})
+
+
 def trigger(
     workflow: str | Mapping[str, Any],
     payload: Mapping[str, Any] | None = None,

@@ -166,13 +166,13 @@ class Fleet(Services):
     def dispatch(self, message: Message) -> None:
         self.dispatcher.take(message, Envelope(self.clock(), 10))
 
-    def settle(self, rounds: int = 20) -> None:
+    def settle(self, rounds: int = 20, upto_delay: int = 1) -> None:
         """Dispatch what was sent without delay, and what that sends, until nothing is left.
 
         Messages that can't be dealt with now are sent again.
         """
         for _ in range(rounds):
-            batch = self.queue.take(upto_delay=1)
+            batch = self.queue.take(upto_delay=upto_delay)
             if not batch:
                 return
             for message in batch:

@@ -127,3 +127,5 @@ def _lists(items: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Iterator[st
     for item in items:
         if item["pk"].startswith(("waiting#", "flag#")):
             yield f"left over: {item['pk']} {item['sk']}"
+        if item["sk"] == "counter" and item["used"]:
+            yield f"{item['used']} slots are still taken of {item['pk']}"

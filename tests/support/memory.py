@@ -10,6 +10,7 @@ from opscore.models.agent import Agent
 from opscore.models.messages import Message
 from opscore.models.task import Attempt
 from opscore.ports import (
+    Add,
     Change,
     Check,
     ConditionFailed,
@@ -125,6 +126,8 @@ class MemoryStore:
                 return item is not None and item.get("rev") == rev
             case Delete(expect=expect) if not expect:
                 return True
+            case Add(number=number, below=below):
+                return below is None or int((item or {}).get(number) or 0) < below
             case Update(expect=expect) | Delete(expect=expect) | Check(expect=expect):
                 return item is not None and all(
                     item.get(name) == value
@@ -144,6 +147,9 @@ class MemoryStore:
                 have = self.items.setdefault(key, {})
                 fresh = {n: v for n, v in initial.items() if n not in have and v is not None}
                 self._set(key, {**fresh, **values})
+            case Add(key=key, number=number, by=by):
+                have = self.items.setdefault(key, {})
+                self._set(key, {number: int(have.get(number) or 0) + by})
             case Delete(key=key):
                 self.items.pop(key, None)
             case Check():

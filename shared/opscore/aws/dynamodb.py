@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 from opscore.aws.errors import answered, code_of
 from opscore.errors import Contended, DependencyFailed, InvalidCursor
 from opscore.ports import (
+    Add,
     Change,
     Check,
     ConditionFailed,
@@ -239,9 +241,12 @@ class DynamoStore:
             case Upsert():
                 request["UpdateExpression"] = expression.update(change.set, change.initial)
                 verb = "Update"
+            case Add():
+                expression.below(change.number, change.below)
+                request["UpdateExpression"] = expression.update({}, {}, {change.number: change.by})
+                verb = "Update"
             case Delete():
-                if change.expect:
-                    expression.expect(change.expect)
+                expression.expect(change.expect, exists=bool(change.expect))
                 verb = "Delete"
             case Check():
                 expression.expect(change.expect)
@@ -263,8 +268,11 @@ class _Expression:
         self._values: Attributes = {}
         self._conditions: list[str] = []
 
-    def expect(self, expected: Mapping[str, Scalar | Collection[Scalar]]) -> None:
-        self._conditions.append("attribute_exists(pk)")
+    def expect(
+        self, expected: Mapping[str, Scalar | Collection[Scalar]], *, exists: bool = True
+    ) -> None:
+        if exists:
+            self._conditions.append("attribute_exists(pk)")
         for name, value in expected.items():
             if value is None:
                 self._conditions.append(f"attribute_not_exists({self._name(name)})")
@@ -274,13 +282,23 @@ class _Expression:
                 options = ", ".join(self._value(option) for option in value)
                 self._conditions.append(f"{self._name(name)} IN ({options})")
 
-    def update(self, values: Item, initial: Item) -> str:
+    def below(self, number: str, bound: int | None) -> None:
+        if bound is None:
+            return
+        name = self._name(number)
+        self._conditions.append(f"(attribute_not_exists({name}) OR {name} < {self._value(bound)})")
+
+    def update(
+        self, values: Item, initial: Item, added: Mapping[str, int] = MappingProxyType({})
+    ) -> str:
         sets = [f"{self._name(n)} = {self._value(v)}" for n, v in values.items() if v is not None]
         for name, value in initial.items():
             placeholder = self._name(name)
             sets.append(f"{placeholder} = if_not_exists({placeholder}, {self._value(value)})")
-        rev = self._name("rev")
-        sets.append(f"{rev} = if_not_exists({rev}, {self._value(0)}) + {self._value(1)}")
+        for number, by in {**added, "rev": 1}.items():
+            counted = self._name(number)
+            zero, more = self._value(0), self._value(by)
+            sets.append(f"{counted} = if_not_exists({counted}, {zero}) + {more}")
         removes = [self._name(n) for n, v in values.items() if v is None]
         return f"SET {', '.join(sets)}" + (f" REMOVE {', '.join(removes)}" if removes else "")
 

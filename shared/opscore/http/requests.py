@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
@@ -15,6 +16,7 @@ from opscore.records.codec import text
 from opscore.records.paging import DEFAULT_LIMIT, MAX_LIMIT
 
 M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E", bound=StrEnum)
 
 SHOWN_INPUT = 200
 MAX_DEPTH = 64
@@ -127,6 +129,22 @@ def path_id(event: APIGatewayProxyEventV2, name: str) -> str:
         return _IDS.validate_python((event.path_parameters or {}).get(name, ""))
     except ValidationError as error:
         raise Malformed(faults(error, f"path.{name}")) from None
+
+
+def path_choice(choices: type[E], event: APIGatewayProxyEventV2, name: str) -> E:
+    """One of a few words from the path. Raises Malformed."""
+    try:
+        return TypeAdapter(choices).validate_python((event.path_parameters or {}).get(name))
+    except ValidationError as error:
+        raise Malformed(faults(error, f"path.{name}")) from None
+
+
+def caller(event: APIGatewayProxyEventV2) -> str | None:
+    """The name of the key that the request came with, as the authorizer found it."""
+    authorizer = event.raw_event.get("requestContext", {}).get("authorizer") or {}
+    context = authorizer.get("lambda") or {}
+    name = context.get("name") or context.get("keyId")
+    return name if isinstance(name, str) else None
 
 
 _KEYS: TypeAdapter[str] = TypeAdapter(Annotated[str, Field(min_length=1, max_length=255)])

@@ -20,6 +20,7 @@ from opscore.models.messages import (
     TaskMessage,
     WorkflowMessage,
 )
+from opscore.models.policy import Policy
 from opscore.models.session import Ending, Failure, Parent, Session
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.models.workflow import WorkflowVersion
@@ -312,6 +313,20 @@ def dead_letter(value: DeadLetter) -> dict[str, Any]:
 
 def dead_letter_with_body(value: DeadLetter) -> dict[str, Any]:
     return {**dead_letter(value), "body": value.body}
+
+
+def policy(value: Policy) -> dict[str, Any]:
+    return {
+        "kind": value.kind,
+        "name": value.name,
+        "maxConcurrent": value.max_concurrent,
+        "ratePerSecond": value.rate_per_second,
+        "burst": value.burst,
+        "paused": value.paused,
+        "reason": value.reason,
+        "updatedBy": value.updated_by,
+        "updatedAt": iso(value.updated_at),
+    }
 
 
 def _outcome(value: Attempt) -> str | None:

@@ -76,6 +76,7 @@ def superseded(attempt: Attempt, now: int) -> Attempt:
         ended_at=now,
         waiting_list=None,
         waiting_key=None,
+        slots=(),
         due_at=None,
     )
 

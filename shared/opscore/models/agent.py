@@ -21,7 +21,8 @@ class Lease(Model):
     the watermark say nothing about this lease. `idle_result`: what the report of `idle_at` gave.
     `named`: a report has named the attempt, so only such reports may end it. `running`: the agent
     has said that it began; `heartbeat`: the task asks to be told that the agent is still at it;
-    `has_schema`: the task says what its result must look like.
+    `has_schema`: the task says what its result must look like; `slots`: what the attempt takes of
+    limits.
     """
 
     attempt_id: str
@@ -37,6 +38,7 @@ class Lease(Model):
     running: bool = False
     heartbeat: bool = False
     has_schema: bool = False
+    slots: tuple[str, ...] = ()
 
 
 class Draining(Model):

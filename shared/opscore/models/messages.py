@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, TypeAdapter
 
 from opscore.models.base import Model
 from opscore.models.limits import SignalName
+from opscore.models.policy import PolicyKind, Subject
 
 LONGEST_SECONDS = 365 * 24 * 3600
 """An execution's longest life: what a template computes beyond it comes to the same."""
@@ -53,6 +54,11 @@ class StepMessage(Model):
         return ATTEMPT_PREFIX + hashlib.sha256(self.token.encode()).hexdigest()[:32]
 
     @property
+    def capability(self) -> str | None:
+        """What an agent must be able to do; None for what is no agent's, or a named one's."""
+        return None
+
+    @property
     def task_key(self) -> str:
         """The task's key in its session: the step, and the path of map items that led to it."""
         return ".".join([self.task_id, *map(str, self.index)])
@@ -70,6 +76,10 @@ class TaskMessage(StepMessage):
     heartbeat: Seconds | None = None
     priority: int = Field(default=5, ge=0, le=9)
     result_schema: JsonValue = None
+
+    @property
+    def capability(self) -> str | None:
+        return None if self.agent_id is not None else self.agent_capability
 
 
 class ApprovalMessage(StepMessage):
@@ -146,6 +156,25 @@ class SettleMessage(Model):
     session_id: str
 
 
+class RoomMessage(Model):
+    """A policy may let more tasks through than it did: look who waits for it. `look_at`: the time
+    (ms) for which this look was set, if it was.
+    """
+
+    kind: Literal["room"] = "room"
+    about: PolicyKind
+    name: str
+    look_at: int | None = None
+
+    @classmethod
+    def of(cls, subject: Subject, look_at: int | None = None) -> RoomMessage:
+        return cls(about=subject.kind, name=subject.name, look_at=look_at)
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.about, self.name)
+
+
 Message = (
     TaskMessage
     | ApprovalMessage
@@ -157,6 +186,7 @@ Message = (
     | ReconsiderMessage
     | ResumeMessage
     | SettleMessage
+    | RoomMessage
 )
 
 messages: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

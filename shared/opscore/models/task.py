@@ -38,6 +38,7 @@ class Attempt(Model):
     `held_ms`: its age when a paused session was resumed, for its wait began anew.
     `kept_from`: its result was made in an earlier session, of which this one is the rerun.
     `child_session_id`: the session that the attempt waits for.
+    `called`: a policy's list has let it go; `slots`: what it takes of limits while an agent has it.
     """
 
     attempt_id: str
@@ -57,6 +58,8 @@ class Attempt(Model):
     waiting_list: str | None = None
     waiting_key: str | None = None
     child_session_id: str | None = None
+    called: bool = False
+    slots: tuple[str, ...] = ()
     outcome: Outcome | None = None
     kept_from: Origin | None = None
     superseded: bool = False

@@ -142,3 +142,23 @@ def workflow_current(workflow_id: str) -> Key:
 
 def workflow_version(workflow_id: str, version: int) -> Key:
     return Key(Table.WORKFLOWS, workflow_partition(workflow_id), f"version#{version:08d}")
+
+
+POLICIES = "policies"
+"""The partition that lists every policy."""
+
+
+def policy(subject: str) -> Key:
+    return Key(Table.AGENTS, f"policy#{subject}", "policy")
+
+
+def policy_entry(subject: str) -> Key:
+    return Key(Table.AGENTS, POLICIES, subject)
+
+
+def counter(slot: str) -> Key:
+    return Key(Table.AGENTS, f"counter#{slot}", "counter")
+
+
+def bucket(subject: str, number: int) -> Key:
+    return Key(Table.AGENTS, f"bucket#{subject}#{number}", "bucket")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from opscore.lifecycle.attempts import task_with
 from opscore.models.messages import ApprovalMessage
 from opscore.models.outcome import Outcome
+from opscore.models.policy import Policy, Subject
 from opscore.models.session import Session
 from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.ports import Put, Scalar, Store, Table, Update
@@ -27,6 +28,7 @@ class Work:
     attempt: Attempt | None
     task: Task | None
     session: Session | None
+    policies: tuple[Policy, ...] = ()
 
 
 class Tasks:
@@ -40,19 +42,27 @@ class Tasks:
         item = self._store.get(keys.attempt(attempt_id))
         return None if item is None else decode(Attempt, item)
 
-    def work(self, attempt_id: str, session_id: str, task_key: str) -> Work:
-        """All that dispatch needs to know, in one request."""
+    def work(
+        self,
+        attempt_id: str,
+        session_id: str,
+        task_key: str,
+        subjects: Sequence[Subject] = (),
+    ) -> Work:
+        """All that dispatch needs to know, in one request; of the subjects, their policies."""
         wanted = (
             keys.attempt(attempt_id),
             keys.task(session_id, task_key),
             keys.session(session_id),
         )
-        found = self._store.get_many(wanted)
+        policies = [keys.policy(str(subject)) for subject in subjects]
+        found = self._store.get_many([*wanted, *policies])
         attempt, task, session = (found.get(key) for key in wanted)
         return Work(
             None if attempt is None else decode(Attempt, attempt),
             None if task is None else decode(Task, task),
             None if session is None else decode(Session, session),
+            tuple(decode(Policy, found[key]) for key in policies if key in found),
         )
 
     def of_session(self, session_id: str) -> list[Task]:
@@ -129,6 +139,7 @@ class Tasks:
             "status": AttemptStatus.CLOSED,
             "endedAt": ended_at,
             "superseded": superseded,
+            "slots": None,
             "listPk": None,
             "listSk": None,
             **keys.due(attempt_id, None),

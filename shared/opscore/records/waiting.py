@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from opscore.models.base import Model
 from opscore.models.messages import TaskMessage
+from opscore.models.policy import PolicyKind, Subject
 from opscore.models.task import Attempt
 from opscore.ports import Change, Delete, Item, Key, Put, Store, Table, Update, Upsert
 from opscore.records import keys
@@ -21,7 +22,8 @@ RECHECK_MS = 60_000
 
 AGENT_LIST = "@"
 SESSION_LIST = "="
-"""What the names of lists begin with that are no capability's; those end in `#` and a shard."""
+"""What the names of lists begin with that are no capability's and no policy's: those end in `#` and
+a shard."""
 
 
 class WaitingEntry(Model):
@@ -31,6 +33,7 @@ class WaitingEntry(Model):
     session_id: str
     task_key: str
     workflow_id: str
+    capability: str | None = None
     list_name: str
     sort: str
 
@@ -77,6 +80,14 @@ class Waiting:
             *(f"{capability}#{shard}" for capability in capabilities for shard in shards),
         ]
 
+    def policy_lists(self, subject: Subject) -> list[str]:
+        """Every list in which tasks wait for a policy to let them through."""
+        return [f"{subject}#{shard}" for shard in range(self._shards)]
+
+    def policy_list(self, subject: Subject, attempt_id: str) -> str:
+        """The one of them in which that attempt waits."""
+        return f"{subject}#{keys.shard_of(attempt_id, self._shards)}"
+
     def parked(self, attempt: Attempt) -> Put:
         """The entry of a parked attempt."""
         assert attempt.waiting_list is not None
@@ -86,6 +97,7 @@ class Waiting:
             session_id=attempt.session_id,
             task_key=attempt.message.task_key,
             workflow_id=attempt.message.workflow_id,
+            capability=attempt.message.capability,
             list_name=attempt.waiting_list,
             sort=attempt.waiting_key,
         )
@@ -173,11 +185,17 @@ def session_list(session_id: str) -> str:
 
 
 def capability_of(list_name: str) -> str | None:
-    """The capability whose list it is; None for an agent's or a session's. A capability may begin
-    with anything, but only its lists end in `#` and a shard.
+    """The capability whose list it is; None for another kind of list. A capability may begin with
+    anything, but only its lists have one `#`.
     """
-    capability, mark, _ = list_name.rpartition("#")
-    return capability if mark else None
+    capability, *shard = list_name.split("#")
+    return capability if len(shard) == 1 else None
+
+
+def subject_of(name: str) -> Subject | None:
+    """The subject of the policy whose list, or counter, it is; None for another kind of list."""
+    kind, *rest = name.split("#")
+    return Subject(PolicyKind(kind), rest[0]) if len(rest) == 2 else None
 
 
 def waiting_key(attempt: Attempt) -> str:

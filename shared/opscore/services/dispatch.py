@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from opscore.errors import SettingError
 from opscore.lifecycle.agents import settled
 from opscore.lifecycle.attempts import fresh, overdue
+from opscore.lifecycle.limits import subjects
 from opscore.lifecycle.reruns import routed
 from opscore.models.agent import Agent
 from opscore.models.messages import (
@@ -17,6 +18,7 @@ from opscore.models.messages import (
     Message,
     ReconsiderMessage,
     ResumeMessage,
+    RoomMessage,
     SettleMessage,
     SignalMessage,
     StepMessage,
@@ -24,6 +26,7 @@ from opscore.models.messages import (
     WakeMessage,
 )
 from opscore.models.outcome import Outcome, TaskError
+from opscore.models.policy import Policy
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import bind, warn
 from opscore.ports import Clock, ConditionFailed, Queue, Store
@@ -31,6 +34,7 @@ from opscore.records.agents import Agents
 from opscore.records.tasks import Tasks, Work
 from opscore.records.waiting import WaitingEntry, session_list
 from opscore.services import TRIES
+from opscore.services.admission import Admission, Grant
 from opscore.services.candidates import Candidates
 from opscore.services.handover import Handed, Handover, sending_until
 from opscore.services.kept import KeptResults
@@ -77,6 +81,7 @@ class Dispatcher:
         queue: Queue,
         candidates: Candidates,
         parking: Parking,
+        admission: Admission,
         handover: Handover,
         kept: KeptResults,
         waits: Waits,
@@ -90,6 +95,7 @@ class Dispatcher:
         self._queue = queue
         self._candidates = candidates
         self._parking = parking
+        self._admission = admission
         self._handover = handover
         self._kept = kept
         self._waits = waits
@@ -113,21 +119,23 @@ class Dispatcher:
                 self.deadline(attempt_id, fence)
             case WakeMessage(agent_id=agent_id, lists=lists):
                 self._wake(agent_id, lists, envelope)
-            case ReconsiderMessage(agent_id=agent_id, at=at) if at > self._clock():
-                self._wakeups.later(agent_id, at)  # longer than the queue delays a message
-            case ReconsiderMessage(agent_id=agent_id):
-                self.reconsider(agent_id)
+            case ReconsiderMessage(agent_id=agent_id, at=at):
+                self._reconsider(agent_id, at)
             case ResumeMessage(session_id=session_id):
                 self._resume(session_id)
             case SettleMessage(session_id=session_id):
                 self._waits.settle(session_id)
+            case RoomMessage():
+                self._admission.let_through(message.subject, message.look_at)
 
     def _step(self, message: AnyStep, envelope: Envelope) -> None:
         bind(session_id=message.session_id, task_id=message.attempt_id, step=message.task_id)
         for _ in range(TRIES):
             now = self._clock()
-            work = self._tasks.work(message.attempt_id, message.session_id, message.task_key)
+            work = self._work(message)
             wanted = routed(message, work.session)
+            if wanted.capability != message.capability:
+                work = self._work(wanted)  # under the policies of where it goes
             attempt = work.attempt or fresh(wanted, work.task, envelope.sent_at, now)
             try:
                 self._go_on(attempt, work, envelope)
@@ -135,6 +143,10 @@ class Dispatcher:
                 continue  # another worker moved the attempt: look where it stands now
             return
         raise NotNow(None, "the attempt keeps changing")
+
+    def _work(self, message: StepMessage) -> Work:
+        under = subjects(message.workflow_id, message.capability)
+        return self._tasks.work(message.attempt_id, message.session_id, message.task_key, under)
 
     def _go_on(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
         match attempt.status:
@@ -159,7 +171,7 @@ class Dispatcher:
         elif is_paused(work) and not isinstance(message, ApprovalMessage | SignalMessage):
             self._parking.hold(attempt, work.task)
         elif self._kept.answer(attempt, work):
-            return
+            pass
         elif not isinstance(message, TaskMessage):
             self._waits.begin(attempt, work)
         elif message.agent_id is None and message.agent_capability is None:
@@ -167,26 +179,34 @@ class Dispatcher:
             failure = Outcome.failure(TaskError.DISPATCH_FAILED, nobody)
             self._outcomes.refuse(attempt, work.task, failure)
         else:
-            self._assign(attempt, work.task, envelope)
+            self._assign(attempt, work, envelope)
+            return
+        self._admission.pass_on(attempt, work.policies)
 
-    def _assign(self, attempt: Attempt, task: Task | None, envelope: Envelope) -> None:
-        """Hand the attempt to an agent, or let it wait for one."""
+    def _assign(self, attempt: Attempt, work: Work, envelope: Envelope) -> None:
+        """Hand the attempt to an agent, or let it wait for one, or for a policy."""
+        task = work.task
         but = set[str]()
         unsent: Exception | None = None
         until = self._clock() + round(envelope.limit_seconds * 1000)
         for _ in range(2 * TRIES):
+            grant = self._admission.ask(attempt, work.policies)
+            if isinstance(grant, Policy):
+                self._stand_behind(attempt, task, work, grant)
+                return
             agent = self._candidates.find(attempt, task, but)
             if agent is None and unsent is not None:
                 raise unsent
             if agent is None and attempt.status is AttemptStatus.PARKED:
                 self._handover.watch(attempt)
+                self._admission.pass_on(attempt, work.policies)
                 return
             if agent is None:
                 # Written first, then looked again: an agent that became free in between is seen.
                 attempt, task = self._parking.park(attempt, task)
                 continue
             try:
-                claim = self._claim(attempt, task, agent, envelope)
+                claim = self._claim(attempt, task, agent, envelope, grant)
             except SettingError as error:
                 # The deployment can't reach this agent; others must not have to wait for it.
                 but.add(agent.agent_id)
@@ -196,10 +216,8 @@ class Dispatcher:
                 continue
             claimed, task = claim
             handed = self._handover.deliver(claimed, agent, envelope.limit_seconds)
-            if handed is Handed.AWAY:
-                raise NotNow(None, "nothing can be sent")
-            found = None if handed is Handed.DONE else self._tasks.attempt(attempt.attempt_id)
-            if found is None or found.status is not AttemptStatus.RECEIVED:
+            found = self._still_to_send(handed, attempt.attempt_id)
+            if found is None:
                 return
             if self._clock() >= until:
                 raise NotNow(None, "the agents asked so far took all the time there was")
@@ -209,15 +227,31 @@ class Dispatcher:
             attempt = found
         raise NotNow(None, "agents were taken by others each time")
 
+    def _still_to_send(self, handed: Handed, attempt_id: str) -> Attempt | None:
+        """The attempt as it stands, if it is for another agent. Raises NotNow if nothing can be
+        sent to any.
+        """
+        if handed is Handed.AWAY:
+            raise NotNow(None, "nothing can be sent")
+        found = None if handed is Handed.DONE else self._tasks.attempt(attempt_id)
+        return found if found is not None and found.status is AttemptStatus.RECEIVED else None
+
+    def _stand_behind(
+        self, attempt: Attempt, task: Task | None, work: Work, policy: Policy
+    ) -> None:
+        self._handover.watch(self._admission.stand_behind(attempt, task, policy))
+        self._admission.pass_on(attempt, [other for other in work.policies if other != policy])
+
     def _claim(
-        self, attempt: Attempt, task: Task | None, agent: Agent, envelope: Envelope
+        self, attempt: Attempt, task: Task | None, agent: Agent, envelope: Envelope, grant: Grant
     ) -> tuple[Attempt, Task] | None:
-        """The claimed attempt; None if the agent went to someone else, or said something.
+        """The claimed attempt; None if the agent or a slot went to someone else, or the agent said
+        something.
 
         Raises ConditionFailed when another worker has the attempt.
         """
         try:
-            return self._handover.claim(attempt, task, agent, envelope.limit_seconds)
+            return self._handover.claim(attempt, task, agent, envelope.limit_seconds, grant)
         except ConditionFailed as lost:
             if 0 in lost.failed:
                 raise
@@ -273,13 +307,17 @@ class Dispatcher:
         """
         if attempt.status is not AttemptStatus.PARKED:
             return False
-        message = attempt.message
-        work = self._tasks.work(attempt.attempt_id, message.session_id, message.task_key)
-        resumed_at = None if work.session is None else work.session.resumed_at
-        until = (resumed_at or 0) + round(attempt.task_message.wait_timeout * 1000)
+        message = attempt.task_message
+        work = self._work(message)
+        pauses = [work.session, *work.policies]
+        resumed_at = max(pause.resumed_at or 0 for pause in pauses if pause is not None)
+        until = resumed_at + round(message.wait_timeout * 1000)
+        pausing = next((policy for policy in work.policies if policy.paused), None)
         try:
             if is_paused(work):
                 self._parking.hold(attempt, work.task)
+            elif pausing is not None:
+                self._admission.stand_behind(attempt, work.task, pausing)
             elif until > self._clock():
                 self._parking.prolong(attempt, until)
                 self._handover.watch(attempt.replace(wait_deadline=until))
@@ -332,12 +370,22 @@ class Dispatcher:
             return True
         if not self._candidates.may_try(agent, attempt, work.task):
             return True
-        claimed, _ = self._handover.claim(attempt, work.task, agent, envelope.limit_seconds)
+        grant = self._admission.ask(attempt, work.policies)
+        if isinstance(grant, Policy):
+            self._stand_behind(attempt, work.task, work, grant)
+            return True
+        claimed, _ = self._handover.claim(attempt, work.task, agent, envelope.limit_seconds, grant)
         handed = self._handover.deliver(claimed, agent, envelope.limit_seconds)
         if handed is not Handed.DONE:
             # From here on it goes its way like a message that has just come.
             self._queue.send(AttemptMessage(attempt_id=attempt.attempt_id), delay_seconds=1)
         return handed is not Handed.AWAY
+
+    def _reconsider(self, agent_id: str, at: int) -> None:
+        if at > self._clock():
+            self._wakeups.later(agent_id, at)  # longer than the queue delays a message
+        else:
+            self.reconsider(agent_id)
 
     def reconsider(self, agent_id: str) -> None:
         """Bring an agent up to date with what time alone has changed."""

@@ -24,9 +24,11 @@ from opscore.ports import (
 )
 from opscore.records.agents import Agents
 from opscore.records.keys import due
+from opscore.records.policies import given_back
 from opscore.records.tasks import Tasks
 from opscore.records.waiting import Waiting
 from opscore.services import TRIES
+from opscore.services.admission import NOTHING_TO_TAKE, Grant
 from opscore.services.outcomes import Outcomes
 from opscore.services.wakeups import Wakeups
 from opscore.settings import TransportName
@@ -90,9 +92,15 @@ class Handover:
         self._drain_ms = drain_ms
 
     def claim(
-        self, attempt: Attempt, task: Task | None, agent: Agent, limit_seconds: float
+        self,
+        attempt: Attempt,
+        task: Task | None,
+        agent: Agent,
+        limit_seconds: float,
+        grant: Grant = NOTHING_TO_TAKE,
     ) -> tuple[Attempt, Task]:
-        """The attempt with a lease on the agent: both, or neither; and the task that knows of it.
+        """The attempt with a lease on the agent and what it takes of limits: all, or nothing; and
+        the task that knows of it.
 
         Raises ConditionFailed; index 0 is the attempt.
         """
@@ -110,6 +118,7 @@ class Handover:
             waiting_list=None,
             waiting_key=None,
             wait_deadline=None,
+            slots=grant.slots,
         )
         lease = Lease(
             attempt_id=attempt.attempt_id,
@@ -120,6 +129,7 @@ class Handover:
             watermark=agent.last_report_at,
             heartbeat=attempt.task_message.heartbeat is not None,
             has_schema=attempt.task_message.result_schema is not None,
+            slots=grant.slots,
         )
         after = claimed(settled(agent, now), lease, now)
         record, task_changes = self._tasks.recorded(attempt, task)
@@ -128,6 +138,7 @@ class Handover:
             *self._agents.changed(agent, after),
             *task_changes,
             *self._waiting.taken(attempt),
+            *grant.changes,
         )
         # Slots that have drained by now came back with this write: nobody else announces them.
         self._wakeups.after_change(agent, after)
@@ -216,12 +227,13 @@ class Handover:
             status=AttemptStatus.RECEIVED,
             agent_id=None,
             sending_until=None,
+            slots=(),
             refused_by=refused_by or attempt.refused_by,
             due_at=self._clock() + UNSENT_RECHECK_MS,
         )
         for _ in range(TRIES):
             agent = self._agents.get(attempt.agent_id)
-            changes: list[Change] = [self._tasks.put(back)]
+            changes: list[Change] = [self._tasks.put(back), *given_back(attempt.slots)]
             after = until = None
             if agent is not None and attempt.attempt_id in agent.leases:
                 now = self._clock()
@@ -237,5 +249,7 @@ class Handover:
             if agent is not None and after is not None and announce:
                 self._wakeups.after_change(agent, after)
                 self._wakeups.later(attempt.agent_id, until)
+            if announce:
+                self._wakeups.room(attempt.slots)
             return Handed.NEXT
         return Handed.AWAY

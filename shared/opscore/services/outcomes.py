@@ -15,6 +15,7 @@ from opscore.observability import note
 from opscore.ports import Change, Clock, ConditionFailed, Scalar, Store, TokenGone, Tokens
 from opscore.records.agents import Agents
 from opscore.records.codec import text
+from opscore.records.policies import given_back
 from opscore.records.tasks import Tasks
 from opscore.records.waiting import Waiting
 from opscore.services import TRIES
@@ -32,12 +33,19 @@ class Decided:
     agent_id: str | None
     token: str = field(repr=False)
     outcome: Outcome
+    slots: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, attempt: Attempt) -> Decided:
         """Of an attempt that is completing."""
         assert attempt.outcome is not None
-        return cls(attempt.attempt_id, attempt.agent_id, attempt.message.token, attempt.outcome)
+        return cls(
+            attempt.attempt_id,
+            attempt.agent_id,
+            attempt.message.token,
+            attempt.outcome,
+            attempt.slots,
+        )
 
 
 class Outcomes:
@@ -147,6 +155,7 @@ class Outcomes:
             drain=code in TAKEN_BACK,
             silent=code in TIMEOUTS,
             agent=agent,
+            slots=decided.slots,
         )
         return told
 
@@ -172,7 +181,9 @@ class Outcomes:
                 return
             closed = superseded(attempt, self._clock())
             changes = [self._tasks.put(closed), *self._waiting.taken(attempt)]
-            if self._free(attempt.attempt_id, attempt.agent_id, changes, drain=True):
+            if self._free(
+                attempt.attempt_id, attempt.agent_id, changes, drain=True, slots=attempt.slots
+            ):
                 return
             found = self._tasks.attempt(attempt.attempt_id)
             if found is None:
@@ -189,9 +200,10 @@ class Outcomes:
         drain: bool,
         silent: bool = False,
         agent: Agent | None = None,
+        slots: tuple[str, ...] = (),
     ) -> bool:
-        """Write the attempt's last changes with its lease released; False if the attempt itself
-        (the first change) stood in the way.
+        """Write the attempt's last changes with its lease released and its slots given back; False
+        if the attempt itself (the first change) stood in the way.
         """
         for _ in range(TRIES):
             if agent is None and agent_id is not None:
@@ -204,7 +216,7 @@ class Outcomes:
                 after = released(before, attempt_id, now, drain_until=until, silent=silent)
             release = [] if before is None or after is None else self._agents.changed(before, after)
             try:
-                self._store.write(*changes, *release)
+                self._store.write(*changes, *release, *given_back(slots))
             except ConditionFailed as refusal:
                 if 0 in refusal.failed:
                     return False
@@ -214,6 +226,7 @@ class Outcomes:
                 self._wakeups.after_change(before, after)
                 ends = after.draining[-1].until if drain else after.cooldown_until
                 self._wakeups.later(after.agent_id, ends)
+            self._wakeups.room(slots)
             return True
         raise Contended(f"agent {agent_id} keeps changing; try again")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
+from opscore.lifecycle.limits import subjects
 from opscore.lifecycle.sessions import FINAL
 from opscore.models.messages import Phase
+from opscore.models.policy import Policy
 from opscore.models.session import SessionStatus
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.observability import note
@@ -38,9 +40,15 @@ class Parking:
 
         Raises ConditionFailed; index 0 is the attempt.
         """
-        wait_ms = round(attempt.task_message.wait_timeout * 1000) + attempt.held_ms
-        deadline = attempt.created_at + wait_ms
-        return self._park(attempt, task, self._waiting.list_of(attempt), deadline)
+        return self._park(attempt, task, self._waiting.list_of(attempt), _waits_until(attempt))
+
+    def behind(self, attempt: Attempt, task: Task | None, policy: Policy) -> Attempt:
+        """Let the attempt wait for a policy to let it through: for as long as it may wait at all,
+        or for the end of a pause. The caller must look once more. Raises ConditionFailed.
+        """
+        list_name = self._waiting.policy_list(policy.subject, attempt.attempt_id)
+        deadline = None if policy.paused else _waits_until(attempt)
+        return self._park(attempt, task, list_name, deadline)[0]
 
     def hold(self, attempt: Attempt, task: Task | None) -> None:
         """Let the attempt wait for its session to be resumed. Raises ConditionFailed."""
@@ -73,17 +81,19 @@ class Parking:
         longer = attempt.replace(wait_deadline=until, due_at=until)
         self._store.write(self._tasks.put(longer))
 
-    def unhold(self, attempt: Attempt) -> None:
-        """Take an attempt of a resumed session back; its wait for an agent begins anew.
-
-        Raises ConditionFailed.
+    def unhold(self, attempt: Attempt, *, called: bool = False) -> None:
+        """Take an attempt back that was held; after a pause its wait for an agent begins anew.
+        `called`: its turn has come in a policy's list. Raises ConditionFailed.
         """
         now = self._clock()
+        paused = attempt.wait_deadline is None
         back = attempt.replace(
             status=AttemptStatus.RECEIVED,
             waiting_list=None,
             waiting_key=None,
-            held_ms=max(now - attempt.created_at, 0),
+            wait_deadline=None,
+            called=called or attempt.called,
+            held_ms=max(now - attempt.created_at, 0) if paused else attempt.held_ms,
             due_at=now,
         )
         self._store.write(self._tasks.put(back), *self._waiting.taken(attempt))
@@ -113,7 +123,8 @@ class Parking:
         """The attempt behind an entry with its task and session, if it still waits there; an entry
         that means nothing any more is dropped.
         """
-        work = self._tasks.work(entry.attempt_id, entry.session_id, entry.task_key)
+        under = subjects(entry.workflow_id, entry.capability)
+        work = self._tasks.work(entry.attempt_id, entry.session_id, entry.task_key, under)
         attempt = work.attempt
         if (
             attempt is None
@@ -134,6 +145,11 @@ def may_run(attempt: Attempt, work: Work) -> bool:
     if session is None or session.status in FINAL:
         return False
     return (attempt.message.phase is Phase.AFTER) == (session.ending is not None)
+
+
+def _waits_until(attempt: Attempt) -> int:
+    wait_ms = round(attempt.task_message.wait_timeout * 1000) + attempt.held_ms
+    return attempt.created_at + wait_ms
 
 
 def is_paused(work: Work) -> bool:

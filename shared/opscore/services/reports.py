@@ -142,7 +142,7 @@ class Reports:
 
     def _end(self, lease: Lease, outcome: Outcome, agent: Agent, *, heard: bool) -> None:
         if heard:
-            decided = Decided(lease.attempt_id, agent.agent_id, lease.token, outcome)
+            decided = Decided(lease.attempt_id, agent.agent_id, lease.token, outcome, lease.slots)
             self._outcomes.send(decided, agent)
         else:
             self._send_earlier(lease)

@@ -10,13 +10,19 @@ from collections.abc import Callable, Iterator
 
 from opscore.errors import OpsCoreError
 from opscore.lifecycle.attempts import next_deadline, overdue
-from opscore.models.messages import AttemptMessage, ResumeMessage, WakeMessage
+from opscore.models.messages import AttemptMessage, ResumeMessage, RoomMessage, WakeMessage
 from opscore.models.task import Attempt, AttemptStatus
 from opscore.observability import bind, fault, unbind, warn
 from opscore.ports import Clock, ConditionFailed, Key, Queue, Store, Table
 from opscore.records import keys
 from opscore.records.tasks import Tasks
-from opscore.records.waiting import AGENT_LIST, SESSION_LIST, Waiting, capability_of
+from opscore.records.waiting import (
+    AGENT_LIST,
+    SESSION_LIST,
+    Waiting,
+    capability_of,
+    subject_of,
+)
 from opscore.services.dispatch import Dispatcher, NotNow
 from opscore.services.outcomes import Decided, Outcomes
 from opscore.services.recording import Recording
@@ -148,6 +154,10 @@ class Sweeper:
         self._store.write(self._waiting.rearmed(flag, self._clock()))
         if capability_of(list_name) is None and list_name.startswith(SESSION_LIST):
             self._queue.send(ResumeMessage(session_id=list_name.removeprefix(SESSION_LIST)))
+            return
+        subject = subject_of(list_name)
+        if subject is not None:
+            self._queue.send(RoomMessage.of(subject))
             return
         for agent_id in self._who_could(list_name):
             self._queue.send(WakeMessage(agent_id=agent_id, lists=(list_name,)))

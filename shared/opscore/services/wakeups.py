@@ -7,11 +7,12 @@ the idle entry and then to read what waits. Whoever comes second sees the other.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from opscore.models.agent import Agent
-from opscore.models.messages import ReconsiderMessage, WakeMessage
+from opscore.models.messages import ReconsiderMessage, RoomMessage, WakeMessage
 from opscore.ports import Clock, Queue
-from opscore.records.waiting import Waiting
+from opscore.records.waiting import Waiting, subject_of
 
 
 class Wakeups:
@@ -29,6 +30,15 @@ class Wakeups:
         lists = self._waiting.flagged(self._waiting.lists_for(agent.agent_id, agent.capabilities))
         if lists:
             self._queue.send(WakeMessage(agent_id=agent.agent_id, lists=tuple(lists)))
+
+    def room(self, slots: Iterable[str]) -> None:
+        """Have the dispatcher look who waits for slots that were given back, if anyone may."""
+        subjects = {subject_of(slot) for slot in slots} - {None}
+        lists = [name for s in subjects if s is not None for name in self._waiting.policy_lists(s)]
+        flagged = {subject_of(name) for name in self._waiting.flagged(lists)} if lists else set()
+        for subject in flagged:
+            if subject is not None:
+                self._queue.send(RoomMessage.of(subject))
 
     def after_change(self, before: Agent, after: Agent) -> None:
         """Announce an agent whose written change made it eligible."""

@@ -65,6 +65,7 @@ class FakeOpsCore(BaseAdapter):
         self.workflows: dict[str, list[Json]] = {"sample_workflow_id": [{"version": 1}]}
         self.sessions: dict[str, Json] = {}
         self.dead_letters: dict[str, Json] = {}
+        self.policies: dict[tuple[str, str], Json] = {}
         self.started_by_key: dict[str, str] = {}
         self.plays: dict[str, list[Json]] = {}
         self.inline: list[Json] = []
@@ -142,6 +143,12 @@ class FakeOpsCore(BaseAdapter):
         yield "PUT", f"{base}/workflow/{one}", self._put_workflow
         yield "GET", f"{base}/workflow/{one}", self._get_workflow
         yield "GET", f"{base}/workflow/{one}/versions", self._list_versions
+        yield "GET", f"{base}/policies", lambda seen: _paged(seen, [*self.policies.values()])
+        yield "GET", f"{base}/policy/{one}", self._policy()
+        yield "PUT", f"{base}/policy/{one}", self._policy()
+        yield "DELETE", f"{base}/policy/{one}", lambda *_: Answer(200, {"status": "success"})
+        yield "POST", f"{base}/policy/{one}/pause", self._policy(paused=True)
+        yield "POST", f"{base}/policy/{one}/resume", self._policy(paused=False)
         yield "GET", f"{base}/dead-letters", self._list_dead_letters
         yield (
             "GET",
@@ -157,6 +164,15 @@ class FakeOpsCore(BaseAdapter):
             return Answer(200, thing)
 
         return get
+
+    def _policy(self, **changes: Any) -> Callable[..., Answer]:
+        def change(seen: Seen, kind: str) -> Answer:
+            name = seen.query["name"]
+            policy = self.policies.setdefault((kind, name), a_policy(kind, name))
+            policy |= changes | (seen.json() if seen.body else {})
+            return Answer(200, policy)
+
+        return change
 
     def _put_agent(self, seen: Seen, agent_id: str) -> Answer:
         self.agents[agent_id] = {"agentId": agent_id, **seen.json()}
@@ -442,3 +458,18 @@ def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Res
     response.url = request.url or ""
     response.request = request
     return response
+
+
+def a_policy(kind: str, name: str, **fields: Any) -> Json:
+    """A policy that asks for nothing yet."""
+    return {
+        "kind": kind,
+        "name": name,
+        "maxConcurrent": None,
+        "ratePerSecond": None,
+        "burst": None,
+        "paused": False,
+        "reason": None,
+        "updatedBy": "mia",
+        "updatedAt": "2026-11-22T10:00:00Z",
+    } | fields

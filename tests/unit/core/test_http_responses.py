@@ -26,6 +26,7 @@ STATUS = {
     "NotFound": 404, "AgentNotFound": 404, "AgentStateNotFound": 404, "SessionNotFound": 404,
     "TaskNotFound": 404, "WorkflowNotFound": 404, "DeadLetterNotFound": 404,
     "ApprovalNotFound": 404,
+    "PolicyNotFound": 404,
     "Conflict": 409, "StaleFence": 409, "OutcomeDiffers": 409, "IdempotencyKeyReused": 409,
     "ApprovalClosed": 409, "SignalIdReused": 409, "TooManySignals": 409,
     "SessionFinal": 409, "InvalidTransition": 409,
