@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opscore.workflows.flow import edges
 from opscore.workflows.language import (
@@ -45,11 +45,14 @@ ENDLESS = 10**15
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """States entered, retries (billed like them), and events in the execution's own history."""
+    """States entered, retries (billed like them), events in the execution's own history, and the
+    answers that are waited for.
+    """
 
     states: int = 0
     retries: int = 0
     events: int = 0
+    answers: int = 0
 
     @property
     def transitions(self) -> int:
@@ -58,11 +61,16 @@ class Effort:
 
     def __add__(self, other: Effort) -> Effort:
         return Effort(
-            self.states + other.states, self.retries + other.retries, self.events + other.events
+            self.states + other.states,
+            self.retries + other.retries,
+            self.events + other.events,
+            self.answers + other.answers,
         )
 
     def __mul__(self, times: int) -> Effort:
-        return Effort(self.states * times, self.retries * times, self.events * times)
+        return Effort(
+            self.states * times, self.retries * times, self.events * times, self.answers * times
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,8 @@ class Range:
 
 EXECUTION = Effort(0, 0, 2)
 _STATE = Effort(1, 0, 2)
-_ANSWERED = Effort(1, 0, 6)
-_RETRY = Effort(0, 1, 4)
+_ANSWERED = Effort(1, 0, 6, 1)
+_RETRY = Effort(0, 1, 4, 1)
 _ITEM = Effort(0, 0, 2)
 _SPLIT = Effort(1, 0, 4)
 _BRANCH = Effort(0, 0, 1)
@@ -106,6 +114,7 @@ def _combined(best: Callable[[Callable[[Effort], int]], int]) -> Effort:
         best(lambda found: found.states),
         best(lambda found: found.retries),
         best(lambda found: found.events),
+        best(lambda found: found.answers),
     )
 
 
@@ -144,7 +153,7 @@ def _map(step: Map) -> Range:
     failed = _STATE if step.tolerated else Effort()
     once = _SPLIT + (body.most + failed + _ITEM) * step.max_items + tolerating
     if has_executions_of_its_own(step):
-        once = Effort(once.states, once.retries, _SPLIT.events + tolerating.events + 2)
+        once = replace(once, events=_SPLIT.events + tolerating.events + 2)
     items = len(step.items) if isinstance(step.items, tuple) else 0
     return Range(_SPLIT + (body.least + _ITEM) * items + tolerating, _again(once, step))
 

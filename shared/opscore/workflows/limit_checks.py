@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from opscore.errors import WorkflowInvalid
 from opscore.workflows.compiler import compile_cleanup, compile_workflow
+from opscore.workflows.durations_of import patience
 from opscore.workflows.effort import ENDLESS, MAX_EVENTS, effort, has_executions_of_its_own
 from opscore.workflows.findings import Code, Place, Report
-from opscore.workflows.language import Block, Map, Parallel, Repeat, RetryRule, Task, Workflow
+from opscore.workflows.language import Block, Map, Parallel, Repeat, Task, Workflow
 from opscore.workflows.nodes import short
 from opscore.workflows.read_steps import INLINE_CONCURRENCY
 from opscore.workflows.steps import all_steps, blocks
@@ -82,22 +83,11 @@ def _check_times(workflow: Workflow, task: Task, report: Report) -> None:
             task.place,
             "the timeout comes first",
         )
-    patience = _patience(task.timeout, task.route.retry)
-    if workflow.timeout is not None and patience > workflow.timeout:
+    longest = patience(task.timeout, task.route.retry)
+    if workflow.timeout is not None and longest > workflow.timeout:
         report.warn(
             Code.RETRY_OUTLASTS_SESSION,
-            f"'{short(task.id)}' with its retries can take {patience} s,"
+            f"'{short(task.id)}' with its retries can take {longest} s,"
             f" and the session has {workflow.timeout} s",
             task.place,
         )
-
-
-def _patience(timeout: int, rules: tuple[RetryRule, ...]) -> int:
-    """The longest time that attempts and the pauses between them can take, in seconds."""
-    total = timeout
-    for rule in rules:
-        delay = float(rule.interval)
-        for _ in range(rule.max_retries):
-            total += timeout + int(min(delay, rule.max_delay))
-            delay = min(delay * rule.backoff_rate, rule.max_delay)
-    return total
