@@ -226,6 +226,7 @@ class Validation(TypedDict):
     valid: bool
     errors: list[Finding]
     warnings: list[Finding]
+    price: NotRequired[JsonObject | None]
 
 
 class DeadLetter(TypedDict):

@@ -25,12 +25,14 @@ def add_routes(app: Resolver) -> None:
     @app.post("/v1/opscore/workflows/validate")
     def validate() -> Any:
         checked = services().workflows.check(raw_body(app.current_event))
+        cost = checked.price()
         return answer(
             200,
             {
                 "valid": not checked.errors,
                 "errors": [finding.as_dict() for finding in checked.errors],
                 "warnings": [finding.as_dict() for finding in checked.warnings],
+                "price": None if cost is None else cost.as_dict(),
             },
         )
 

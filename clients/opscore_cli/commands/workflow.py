@@ -6,6 +6,7 @@ import typer
 
 from opscore_cli.commands.options import CursorOption, LimitOption
 from opscore_cli.present import Column, write_fields, write_json, write_rows
+from opscore_cli.pricing import over_budget, priced_locally, write_price
 from opscore_cli.program import CommandFailedError
 from opscore_cli.shell import Shell, command
 from opscore_cli.templates import Template, read, write_findings
@@ -51,6 +52,34 @@ def apply(shell: Shell, files: FilesArgument) -> None:
         news = "new" if applied["changed"] else "unchanged"
         name = applied["workflowId"]
         sys.stdout.write(f"{template.path}: {name} version {applied['version']} ({news})\n")
+
+
+@command(app, "price")
+def price(
+    shell: Shell,
+    files: FilesArgument,
+    max_cost: Annotated[
+        float | None, typer.Option(help="Fail over so many dollars for 1,000 sessions, at worst.")
+    ] = None,
+    max_transitions: Annotated[
+        int | None, typer.Option(help="Fail over so many state transitions, at worst.")
+    ] = None,
+) -> None:
+    """Show what a session of each template costs, at best and at worst; asks no deployment."""
+    priced = [(template, priced_locally(template)) for template in map(read, files)]
+    over = [
+        f"{template.path}: {fault}"
+        for template, found in priced
+        for fault in over_budget(found, max_cost, max_transitions)
+    ]
+    if shell.as_json:
+        entries = [{"file": str(template.path), **found.as_dict()} for template, found in priced]
+        write_json({"withinBudget": not over, "files": entries})
+    else:
+        for template, found in priced:
+            write_price(shell.console, str(template.path), found)
+    if over:
+        raise CommandFailedError("; ".join(over))
 
 
 @command(app, "list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opscore.errors import WorkflowInvalid
 from opscore.workflows.fields import Field, attempt
@@ -15,6 +15,9 @@ from opscore.workflows.limit_checks import check_limits
 from opscore.workflows.loader import load
 from opscore.workflows.nodes import Scalar, to_data
 from opscore.workflows.template import read_workflow
+
+if TYPE_CHECKING:
+    from opscore.workflows.price import Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class Checked:
         if self.workflow is None:
             raise WorkflowInvalid(self.errors)
         return self.workflow
+
+    def price(self) -> Price | None:
+        """What a session of it costs; None if there are errors."""
+        from opscore.workflows.price import price
+
+        return None if self.workflow is None else price(self.workflow)
 
 
 def check(source: str | bytes | Mapping[str, Any], *, own_executions: bool = True) -> Checked:

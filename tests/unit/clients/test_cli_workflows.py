@@ -149,3 +149,34 @@ def test_a_finding_without_a_line_shows_its_path(
         f"{good}:tasks[0] OC034 too large",
         f"{good} OC034 too large",
     ]
+
+
+def test_price_compares_the_best_case_with_the_worst(opscore: Opscore, tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("id: one\nname: One\ntasks:\n  - {taskId: a, retry: {maxRetries: 4}}\n")
+
+    shown = opscore("workflow", "price", str(path))
+    report = json.loads(opscore("workflow", "price", "--json", str(path)).stdout)
+
+    assert "billed transitions\t1\t5" in shown.stdout
+    assert report["files"][0]["worst"]["transitions"] == 5
+
+
+@pytest.mark.parametrize(("budget", "status"), [("5", 0), ("4", 1)])
+def test_price_fails_a_build_that_may_cost_too_much(
+    opscore: Opscore, tmp_path: Path, budget: str, status: int
+) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text("id: one\nname: One\ntasks:\n  - {taskId: a, retry: {maxRetries: 4}}\n")
+
+    result = opscore("workflow", "price", str(path), "--max-transitions", budget)
+
+    assert result.exit_code == status
+    assert ("over 4" in result.stderr) == bool(status)
+
+
+def test_price_of_what_is_not_valid_says_why(opscore: Opscore, bad: Path) -> None:
+    result = opscore("workflow", "price", str(bad), "--max-cost", "1")
+
+    assert result.exit_code == 1
+    assert "OC012" in result.stderr
