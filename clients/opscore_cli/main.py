@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from opscore_cli.commands import agent, dead_letter, key, policy, run, session, trial, workflow
+from opscore_cli.commands import (
+    agent,
+    dead_letter,
+    key,
+    policy,
+    quarantine,
+    run,
+    session,
+    trial,
+    workflow,
+)
 from opscore_cli.program import Program
 from opscore_cli.shell import JsonOption, KeyFileOption, Outside, Shell, UrlOption
 
@@ -17,6 +27,7 @@ app.add_typer(workflow.app, name="workflow", no_args_is_help=True)
 run.add_to(app)
 app.add_typer(session.app, name="session", no_args_is_help=True)
 app.add_typer(agent.app, name="agent", no_args_is_help=True)
+app.add_typer(quarantine.app, name="quarantine", no_args_is_help=True)
 app.add_typer(dead_letter.app, name="dead-letter", no_args_is_help=True)
 app.add_typer(policy.app, name="policy", no_args_is_help=True)
 app.add_typer(policy.capability, name="capability", no_args_is_help=True)

@@ -43,6 +43,16 @@ class Agents:
         """Take an agent out of the fleet."""
         return self._http.call("DELETE", route("agent", agent_id))
 
+    def quarantine(self, agent_id: str, *, reason: str) -> Agent:
+        """Keep an agent from work; its open tasks fail and may be retried elsewhere."""
+        path = route("agent", agent_id, "quarantine")
+        answer = self._http.call("POST", path, json={"reason": reason}, idempotent=True)
+        return cast("Agent", answer)
+
+    def release(self, agent_id: str) -> Agent:
+        """Let an agent work again."""
+        return cast("Agent", self._http.call("POST", route("agent", agent_id, "release")))
+
     def state(self, agent_id: str) -> AgentState:
         """The displayed state only, for one `GetItem` on the server."""
         return cast("AgentState", self._http.call("GET", route("agent", agent_id, "state")))

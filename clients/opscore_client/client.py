@@ -8,6 +8,7 @@ import requests
 from opscore_client.agents import Agents
 from opscore_client.http import Backoff, Http, Timeouts
 from opscore_client.policies import Policies
+from opscore_client.quarantines import Quarantines
 from opscore_client.sessions import Sessions
 from opscore_client.tasks import DeadLetters, Tasks
 from opscore_client.types import JsonObject
@@ -39,6 +40,7 @@ class OpsCoreClient:
             base_url, key, session=session, timeouts=timeouts, backoff=backoff, sleep=sleep
         )
         self.agents = Agents(self._http)
+        self.quarantines = Quarantines(self._http)
         self.workflows = Workflows(self._http)
         self.sessions = Sessions(self._http, sleep)
         self.tasks = Tasks(self._http)

@@ -22,6 +22,24 @@ class DrainingSlot(TypedDict):
     until: str
 
 
+class QuarantineMark(TypedDict):
+    """What keeps an agent from work."""
+
+    what: str
+    name: str
+    reason: str
+    by: str | None
+    since: str
+
+
+class Quarantine(QuarantineMark):
+    """An agent, a capability or a version that is kept from work; `applied`: every agent knows."""
+
+    applied: bool
+    releasedBy: str | None
+    releasedAt: str | None
+
+
 class Agent(TypedDict):
     """A registered agent with its displayed state."""
 
@@ -42,6 +60,7 @@ class Agent(TypedDict):
     unresponsiveSince: str | None
     eligible: bool
     openTasks: list[str]
+    quarantines: list[QuarantineMark]
     cooldownUntil: str | None
     draining: list[DrainingSlot]
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from opscore.errors import Malformed
 from opscore.http.requests import Paging
@@ -19,8 +19,12 @@ from opscore.models.limits import (
     Id,
     Label,
 )
+from opscore.models.quarantine import Quarantined
 from opscore.services.own_word import parse_reference
 from opscore.settings import TransportName
+
+Reason = Annotated[str, Field(min_length=1, max_length=1024)]
+"""Why, for people."""
 
 
 class StateBody(Model):
@@ -81,6 +85,52 @@ class AgentBody(Model):
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     max_concurrency: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)] | None = None
     transport: TransportName | None = None
+
+
+class ReasonBody(Model):
+    """Why an agent is kept from work."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason
+
+
+class AboutBody(Model):
+    """What a quarantine is about: one of the three. In a body, for capabilities may hold slashes
+    and white space.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: Id | None = None
+    capability: Capability | None = None
+    version: Label | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(given is not None for given in (self.agent_id, self.capability, self.version)) != 1:
+            raise ValueError("give exactly one of agentId, capability and version")
+        return self
+
+    def subject(self) -> tuple[Quarantined, str]:
+        """Which of the three, and its name."""
+        if self.agent_id is not None:
+            return Quarantined.AGENT, self.agent_id
+        if self.capability is not None:
+            return Quarantined.CAPABILITY, self.capability
+        return Quarantined.VERSION, self.version or ""
+
+
+class QuarantineBody(AboutBody):
+    """A quarantine."""
+
+    reason: Reason
+
+
+class QuarantineQuery(Paging):
+    """`?past=` of the list of quarantines."""
+
+    past: bool = False
 
 
 class AgentQuery(Paging):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.state_api.bodies import AgentBody, AgentQuery, StateBody
+from functions.state_api.quarantine_routes import add_quarantine_routes
 from opscore.bootstrap import now_ms, services, webhook
 from opscore.errors import AgentIdMismatch, AgentStateNotFound
 from opscore.http import views
@@ -25,7 +26,8 @@ from opscore.services.webhook import Event
 
 
 def add_routes(app: Resolver) -> None:
-    """State, agents, webhook, health."""
+    """State, agents, quarantines, webhook, health."""
+    add_quarantine_routes(app)
 
     @app.get("/health")
     def health() -> Any:

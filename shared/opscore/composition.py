@@ -13,6 +13,7 @@ from opscore.ports import Clock, Machines, Queue, Store, Tokens, Transport
 from opscore.records.agents import Agents
 from opscore.records.dead_letters import DeadLetters
 from opscore.records.policies import Policies
+from opscore.records.quarantines import Quarantines
 from opscore.records.sessions import Sessions
 from opscore.records.signals import SignalRecords
 from opscore.records.tasks import Tasks
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from opscore.services.own_word import OwnWord
     from opscore.services.parking import Parking
     from opscore.services.policies import PolicyService
+    from opscore.services.quarantine import QuarantineService
     from opscore.services.recording import Recording
     from opscore.services.redelivery import Redelivery
     from opscore.services.reports import Reports
@@ -99,6 +101,10 @@ class Services:
         return DeadLetters(self._ports.store, self._ports.settings.retention_days)
 
     @cached_property
+    def quarantine_records(self) -> Quarantines:
+        return Quarantines(self._ports.store, self._ports.settings.retention_days)
+
+    @cached_property
     def waiting(self) -> Waiting:
         return Waiting(self._ports.store, self._ports.settings.capability_shards)
 
@@ -121,13 +127,28 @@ class Services:
         return AgentService(
             self._ports.store,
             self.agent_records,
-            self.task_records,
+            self.quarantine_records,
+            self.quarantines,
             self.outcomes,
             self.wakeups,
             self._ports.clock,
             cooldown_ms=self._ports.settings.error_cooldown_seconds * 1000,
             stale_ms=self._ports.settings.stale_agent_seconds * 1000,
             history_days=self._ports.settings.history_days,
+        )
+
+    @cached_property
+    def quarantines(self) -> QuarantineService:
+        from opscore.services.quarantine import QuarantineService
+
+        return QuarantineService(
+            self._ports.store,
+            self.quarantine_records,
+            self.agent_records,
+            self.task_records,
+            self.outcomes,
+            self.wakeups,
+            self._ports.clock,
         )
 
     @cached_property
@@ -324,6 +345,7 @@ class Services:
             self.dispatcher,
             self.outcomes,
             self.recording,
+            self.quarantines,
             self._ports.clock,
             shards=self._ports.settings.capability_shards,
         )

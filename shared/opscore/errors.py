@@ -9,7 +9,7 @@
     ├── Unauthenticated           a signature that is bad, missing or stale
     ├── NotFound                  AgentNotFound, AgentStateNotFound, SessionNotFound, TaskNotFound,
     │                             WorkflowNotFound, DeadLetterNotFound, ApprovalNotFound,
-    │                             PolicyNotFound
+    │                             PolicyNotFound, QuarantineNotFound
     ├── Conflict                  the caller's view is out of date
     │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
     │   ├── SessionNotFinal, NothingFailed, DefinitionGone
@@ -165,6 +165,15 @@ class ApprovalNotFound(NotFound):
 
     def __init__(self, task_id: str) -> None:
         super().__init__(f"Approval not found: {task_id}")
+
+
+class QuarantineNotFound(NotFound):
+    """It is in no quarantine."""
+
+    code = "quarantine_not_found"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Not in quarantine: {what}")
 
 
 class DeadLetterNotFound(NotFound):

@@ -13,6 +13,7 @@ import pytest
 from opscore.errors import AgentNotFound, ApprovalClosed, Contended, OutcomeDiffers, StaleFence
 from opscore.models.messages import TaskMessage
 from opscore.models.policy import PolicyKind, Subject
+from opscore.models.quarantine import Quarantined
 from opscore.models.task import AttemptStatus
 from opscore.ports import Change, Execution, Item, Key, Page, Put, Store, Table, Update
 from opscore.records import keys
@@ -375,6 +376,38 @@ def test_slots_are_given_back_once_and_each_lets_one_more_through(fleet: Fleet, 
     counter = fleet.store.get(keys.counter(f"capability#{name}#0"))
     assert counter is not None
     assert counter["used"] == 0
+
+
+@pytest.mark.parametrize("what", list(Quarantined))
+def test_of_claims_that_race_a_quarantine_none_is_left(
+    fleet: Fleet, name: str, what: Quarantined
+) -> None:
+    agents = names(name, "a", "b", "c")
+    for agent_id in agents:
+        fleet.agent(agent_id, name, version=name)
+    tasks = [the_task(fleet, name, number) for number in range(MANY)]
+    subjects = agents if what is Quarantined.AGENT else [name]
+
+    at_once(
+        *(lambda task=task: fleet.dispatch(task) for task in tasks),
+        *(
+            lambda subject=subject: fleet.quarantines.impose(what, subject, "why", "me")
+            for subject in subjects
+        ),
+    )
+
+    assert [fleet.agents.get(agent_id).leases for agent_id in agents] == [{}] * len(agents)
+    statuses = {fleet.attempt(task).status for task in tasks}
+    assert statuses <= {AttemptStatus.PARKED, AttemptStatus.CLOSED}
+
+    for subject in subjects:
+        fleet.quarantines.lift(what, subject, "me")
+    for agent_id in agents:
+        fleet.says(agent_id, "idle")
+    fleet.settle()
+    waiting = [task for task in tasks if fleet.attempt(task).status is AttemptStatus.PARKED]
+    held = sum(len(fleet.agents.get(agent_id).leases) for agent_id in agents)
+    assert held == len(agents) or not waiting
 
 
 def test_one_idempotency_key_starts_one_session(fleet: Fleet, name: str) -> None:

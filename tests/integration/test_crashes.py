@@ -197,6 +197,18 @@ def deregister(world: World) -> None:
     world.settle()
 
 
+def quarantine(world: World) -> None:
+    run(world)
+    world.request("state_api", events.quarantine(version="1"), insists=True)
+    world.settle()
+
+
+def silent_and_newer(world: World) -> None:
+    """Agent a, of the version 1, has the task and says nothing; b is of another."""
+    world.agent("a", behaves=is_silent)
+    world.agent("b", version="2")
+
+
 def task_without_template(world: World) -> None:
     body = {"agentCapability": "work", "parameters": {}}
     event = events.http("POST", "/v1/opscore/task", body, headers={"Idempotency-Key": KEY})
@@ -358,6 +370,12 @@ SCENARIOS = [
         "an agent is deregistered in the middle",
         deregister,
         one_that(is_silent),
+        within=["state_api"],
+    ),
+    Scenario(
+        "a version goes into quarantine, and the next agent does it",
+        quarantine,
+        silent_and_newer,
         within=["state_api"],
     ),
     Scenario("a task without a template", task_without_template, two_agents, within=["task_api"]),

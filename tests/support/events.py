@@ -109,6 +109,11 @@ def deregistration(agent_id: str) -> dict[str, Any]:
     return http("DELETE", f"{API}/agent/{agent_id}", route=f"{API}/agent/{{agentId}}")
 
 
+def quarantine(**about: str) -> dict[str, Any]:
+    """A quarantine of an agentId, a capability or a version."""
+    return http("POST", f"{API}/quarantines", {"reason": "it lies"} | about)
+
+
 def workflow(template: Mapping[str, Any]) -> dict[str, Any]:
     """The upload of a workflow template."""
     path = f"{API}/workflow/{template['id']}"

@@ -67,13 +67,18 @@ class Fleet(Services):
     # ---- words
 
     def agent(
-        self, agent_id: str, *capabilities: str, state: str | None = "idle", **more: Any
+        self,
+        agent_id: str,
+        *capabilities: str,
+        state: str | None = "idle",
+        version: str = "1",
+        **more: Any,
     ) -> Agent:
         """Register an agent and, unless told otherwise, have it report idle."""
         registration = Registration(
             agent_id=agent_id,
             agent_name=agent_id,
-            version="1",
+            version=version,
             capabilities=capabilities or ("work",),
             contact_endpoint=f"http://{agent_id}.example/run",
             **more,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opscore.lifecycle.agents import Said, said
+from opscore.lifecycle.quarantines import barred, offered
 from opscore.lifecycle.sessions import FINAL, of_execution
 from opscore.models.agent import Agent
 from opscore.models.outcome import Outcome
@@ -108,11 +109,15 @@ def _agents(items: list[dict[str, Any]]) -> Iterator[str]:
     for agent in (decode(Agent, item) for item in items if item["sk"] == "agent"):
         if agent.leases or agent.draining:
             yield f"agent {agent.agent_id} holds {agent.leases} {agent.draining}"
-        able = said(agent.state) in (Said.IDLE, Said.ERROR) and agent.unresponsive_since is None
+        able = (
+            said(agent.state) in (Said.IDLE, Said.ERROR)
+            and agent.unresponsive_since is None
+            and barred(agent) is None
+        )
         if able != (agent.idle_since is not None):
             yield f"agent {agent.agent_id} says {agent.state}, idle since {agent.idle_since}"
         if agent.idle_since is not None:
-            for capability in agent.capabilities:
+            for capability in offered(agent):
                 key = keys.idle_entry(
                     capability, agent.agent_id, agent.idle_since, settings().capability_shards
                 )
@@ -129,3 +134,5 @@ def _lists(items: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Iterator[st
             yield f"left over: {item['pk']} {item['sk']}"
         if item["sk"] == "counter" and item["used"]:
             yield f"{item['used']} slots are still taken of {item['pk']}"
+        if item["pk"].startswith("quarantine#") and "dueAt" in item:
+            yield f"not applied yet: {item['sk']}"

@@ -172,17 +172,28 @@ class World:
 
     # ---- agents and their gateway
 
-    def agent(self, agent_id: str, *capabilities: str, behaves: Behaviour = names_its_task) -> None:
+    def agent(
+        self,
+        agent_id: str,
+        *capabilities: str,
+        behaves: Behaviour = names_its_task,
+        version: str = "1",
+    ) -> None:
         """Register an agent, have it say idle."""
-        self.register(agent_id, *(capabilities or ("work",)), behaves=behaves)
+        self.register(agent_id, *(capabilities or ("work",)), behaves=behaves, version=version)
         self.say(agent_id, "idle")
 
     def register(
-        self, agent_id: str, *capabilities: str, behaves: Behaviour = names_its_task
+        self,
+        agent_id: str,
+        *capabilities: str,
+        behaves: Behaviour = names_its_task,
+        version: str = "1",
     ) -> None:
         """Register an agent; who does, tries until it has worked."""
         self.behaviours[agent_id] = behaves
-        self.request("state_api", events.registration(agent_id, *capabilities), insists=True)
+        event = events.registration(agent_id, *capabilities, version=version)
+        self.request("state_api", event, insists=True)
 
     def person(self, move: str) -> None:
         """A person cancels, pauses or resumes every session, and tries until it has worked."""

@@ -28,7 +28,7 @@ def list_agents(
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
     capability: Annotated[str | None, typer.Option(help="Only those with it.")] = None,
     condition: Annotated[
-        str | None, typer.Option(help="Only those that are unresponsive, or stale.")
+        str | None, typer.Option(help="Only those that are quarantined, unresponsive or stale.")
     ] = None,
     limit: LimitOption = 50,
     cursor: CursorOption = None,
@@ -36,6 +36,32 @@ def list_agents(
     """List agents."""
     found = shell.client.agents.find(state=state, capability=capability, condition=condition)
     shell.show_list(found, _columns(shell), limit, cursor)
+
+
+@command(app, "quarantine")
+def quarantine_agent(
+    shell: Shell,
+    agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID")],
+    reason: Annotated[str, typer.Option(help="Why, for others to read.")],
+) -> None:
+    """Keep an agent from work; its open tasks fail with AgentLost and may be retried elsewhere."""
+    agent = shell.client.agents.quarantine(agent_id, reason=reason)
+    if shell.as_json:
+        write_json(agent)
+    else:
+        shell.console.print(f"agent {agent_id} is in quarantine", markup=False)
+
+
+@command(app, "release")
+def release_agent(
+    shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AGENT_ID")]
+) -> None:
+    """Let an agent work again."""
+    agent = shell.client.agents.release(agent_id)
+    if shell.as_json:
+        write_json(agent)
+    else:
+        shell.console.print(f"agent {agent_id} is released", markup=False)
 
 
 @command(app, "deregister")
@@ -67,6 +93,9 @@ def show_agent(shell: Shell, agent_id: Annotated[str, typer.Argument(metavar="AG
             "details": agent["details"],
             "free": "yes" if agent["eligible"] else "no",
             "tasks": ", ".join(agent["openTasks"]),
+            "in quarantine": "; ".join(
+                f"{mark['what']} {mark['name']}: {mark['reason']}" for mark in agent["quarantines"]
+            ),
             "unresponsive since": local(agent["unresponsiveSince"]),
             "cooling down until": local(agent["cooldownUntil"]),
             "draining": ", ".join(slot["attemptId"] for slot in agent["draining"]),

@@ -21,6 +21,7 @@ from opscore.models.messages import (
     WorkflowMessage,
 )
 from opscore.models.policy import Policy
+from opscore.models.quarantine import Mark, Quarantine
 from opscore.models.session import Ending, Failure, Parent, Session
 from opscore.models.task import Attempt, AttemptStatus, Task
 from opscore.models.workflow import WorkflowVersion
@@ -62,10 +63,30 @@ def agent(value: Agent, conditions: Collection[Condition]) -> dict[str, Any]:
         "unresponsiveSince": iso(value.unresponsive_since),
         "eligible": value.idle_since is not None,
         "openTasks": sorted(value.leases),
+        "quarantines": [_mark(mark) for mark in value.quarantines],
         "cooldownUntil": iso(value.cooldown_until),
         "draining": [
             {"attemptId": slot.attempt_id, "until": iso(slot.until)} for slot in value.draining
         ],
+    }
+
+
+def _mark(value: Mark) -> dict[str, Any]:
+    return {
+        "what": value.what,
+        "name": value.name,
+        "reason": value.reason,
+        "by": value.by,
+        "since": iso(value.since),
+    }
+
+
+def quarantine(value: Quarantine) -> dict[str, Any]:
+    return {
+        **_mark(value),
+        "applied": value.applied,
+        "releasedBy": value.released_by,
+        "releasedAt": iso(value.released_at),
     }
 
 

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum, auto
 
 from pydantic import JsonValue
 
+from opscore.lifecycle.quarantines import barred
 from opscore.models.agent import Agent, Draining, Lease, Report
 from opscore.models.limits import is_error_code
 from opscore.models.outcome import Outcome, TaskError
@@ -27,6 +28,7 @@ class Said(Enum):
 class Condition(StrEnum):
     """How an agent is, whatever state it has reported."""
 
+    QUARANTINED = "quarantined"
     UNRESPONSIVE = "unresponsive"
     STALE = "stale"
 
@@ -53,7 +55,7 @@ def eligible(agent: Agent, now: int) -> bool:
     """Whether the agent can take one more task now."""
     if free_slots(agent) <= 0 or (agent.cooldown_until or 0) > now:
         return False
-    if agent.unresponsive_since is not None:
+    if agent.unresponsive_since is not None or barred(agent) is not None:
         return False
     return agent.max_concurrency > 1 or said(agent.state) in (Said.IDLE, Said.ERROR)
 
@@ -61,6 +63,7 @@ def eligible(agent: Agent, now: int) -> bool:
 def conditions(agent: Agent, now: int, stale_ms: int) -> frozenset[Condition]:
     """Those that hold. Stale: not heard of for so long; it may get work all the same."""
     holding = {
+        Condition.QUARANTINED: bool(agent.quarantines),
         Condition.UNRESPONSIVE: agent.unresponsive_since is not None,
         Condition.STALE: (agent.last_seen_at or agent.registered_at) <= now - stale_ms,
     }

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from opscore.models.base import Model
+from opscore.models.quarantine import Mark
 from opscore.settings import TransportName
 
 UNKNOWN_STATE = "UNKNOWN"
@@ -54,7 +55,7 @@ class Agent(Model):
     Times are milliseconds of our clock, but for `reported_at` and `last_report_at`: microseconds of
     the agent's. `idle_since` is set if and only if the agent can take a task now; it is also the
     sort key of the agent's idle entries. `unresponsive_since`: a lease ran out, and the agent has
-    not been heard of since.
+    not been heard of since. `quarantines`: those that concern it.
     """
 
     agent_id: str
@@ -78,6 +79,7 @@ class Agent(Model):
     draining: tuple[Draining, ...] = ()
     cooldown_until: int | None = None
     unresponsive_since: int | None = None
+    quarantines: tuple[Mark, ...] = ()
     idle_since: int | None = None
     rev: int = 0
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from opscore.lifecycle.agents import next_change_at
+from opscore.lifecycle.quarantines import offered
 from opscore.models.agent import Agent, Report
 from opscore.models.base import Model
 from opscore.ports import Change, Delete, Page, Put, Scalar, Store, Table
@@ -14,6 +15,8 @@ from opscore.records import keys
 from opscore.records.codec import decode, encode
 from opscore.records.paging import Listing, walk
 from opscore.records.waiting import Waiting
+
+PAGE = 100
 
 EARLY_SECONDS = 600
 """How long a report from an agent that nobody knows yet is remembered."""
@@ -55,8 +58,8 @@ class Agents:
             Put(keys.agent(after.agent_id), item, rev=before.rev),
             *Waiting.idle_changes(
                 after.agent_id,
-                (before.capabilities, before.idle_since),
-                (after.capabilities, after.idle_since),
+                (offered(before), before.idle_since),
+                (offered(after), after.idle_since),
                 self._shards,
             ),
         ]
@@ -80,7 +83,7 @@ class Agents:
             Delete(keys.early_report(agent.agent_id)),
             *(Delete(keys.directory_entry(place, agent.agent_id)) for place in places),
             *Waiting.idle_changes(
-                agent.agent_id, (agent.capabilities, agent.idle_since), ((), None), self._shards
+                agent.agent_id, (offered(agent), agent.idle_since), ((), None), self._shards
             ),
         ]
 
@@ -91,6 +94,18 @@ class Agents:
             Table.AGENTS, keys.directory(capability), limit=limit + len(excluded)
         )
         return self.get_many([key.sk for key, _ in page.items if key.sk not in excluded])
+
+    def every(self, capability: str | None) -> Iterator[Agent]:
+        """All agents, or those with the capability, by id; read as far as they are asked for."""
+        after = None
+        while True:
+            page = self._store.query(
+                Table.AGENTS, keys.directory(capability), limit=PAGE, after=after
+            )
+            yield from self.get_many([key.sk for key, _ in page.items])
+            after = page.after
+            if after is None:
+                return
 
     def listed(
         self,

@@ -96,6 +96,18 @@ def flag(list_name: str) -> Key:
     return Key(Table.AGENTS, f"flag#{list_name}", "flag")
 
 
+def quarantines(*, past: bool) -> str:
+    return "quarantine#past" if past else "quarantine#standing"
+
+
+def quarantine(what: str, name: str) -> Key:
+    return Key(Table.AGENTS, quarantines(past=False), f"{what}#{name}")
+
+
+def past_quarantine(what: str, name: str, at: int) -> Key:
+    return Key(Table.AGENTS, quarantines(past=True), f"{at:013d}#{what}#{name}")
+
+
 def session_partition(session_id: str) -> str:
     return f"session#{session_id}"
 

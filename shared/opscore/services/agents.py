@@ -9,15 +9,17 @@ from pydantic import JsonValue
 
 from opscore.errors import AgentNotFound, Contended
 from opscore.lifecycle.agents import Condition, conditions, reported, settled
+from opscore.lifecycle.quarantines import marks
 from opscore.models.agent import Agent, Report
 from opscore.models.outcome import Outcome, TaskError
 from opscore.observability import note
 from opscore.ports import AgentDirectory, Change, Clock, ConditionFailed, Store
 from opscore.records.agents import Agents, HistoryEntry
 from opscore.records.paging import Listing
-from opscore.records.tasks import Tasks
+from opscore.records.quarantines import Quarantines
 from opscore.services import TRIES
 from opscore.services.outcomes import Outcomes
+from opscore.services.quarantine import QuarantineService
 from opscore.services.wakeups import Wakeups
 from opscore.settings import TransportName
 
@@ -43,7 +45,8 @@ class AgentService:
         self,
         store: Store,
         agents: Agents,
-        tasks: Tasks,
+        quarantines: Quarantines,
+        quarantine: QuarantineService,
         outcomes: Outcomes,
         wakeups: Wakeups,
         clock: Clock,
@@ -54,7 +57,8 @@ class AgentService:
     ) -> None:
         self._store = store
         self._agents = agents
-        self._tasks = tasks
+        self._quarantines = quarantines
+        self._quarantine = quarantine
         self._outcomes = outcomes
         self._wakeups = wakeups
         self._clock = clock
@@ -65,12 +69,15 @@ class AgentService:
     def register(self, registration: Registration) -> Agent:
         """Register an agent, or update what is known of it: its state and leases stay.
 
-        A report that came before is applied now. Raises Contended.
+        A report that came before is applied now. Raises Contended, AgentNotFound (deregistered
+        at the same moment).
         """
         for _ in range(TRIES):
             before = self._agents.get(registration.agent_id)
             now = self._clock()
-            after = settled(_merged(before, registration, now), now)
+            after = _merged(before, registration, now)
+            carries = marks(after, self._quarantines.about(after))
+            after = settled(after.replace(quarantines=carries), now)
             early = self._agents.early_report(registration.agent_id, now)
             said: list[Change] = []
             if early is not None:
@@ -84,6 +91,10 @@ class AgentService:
             after = after.replace(rev=(before.rev if before else 0) + 1)
             note("agent registered", again=before is not None)
             after = self._apply_early(after)
+            if marks(after, self._quarantines.about(after)) != after.quarantines:
+                # Imposed or lifted since they were looked for, by somebody who did not see this.
+                self._quarantine.settle(after.agent_id)
+                return self.get(after.agent_id)
             if after.idle_since is not None:
                 # Also one that was eligible before: a new capability opens further lists.
                 self._wakeups.announce(after)
@@ -134,19 +145,11 @@ class AgentService:
                 self._store.write(*self._agents.removed(agent))
             except ConditionFailed:
                 continue
+            lost = Outcome.failure(TaskError.AGENT_LOST, f"agent {agent_id} was deregistered")
             for attempt_id in agent.leases:
-                self._lose(attempt_id, agent_id)
+                self._outcomes.lose(attempt_id, agent_id, lost)
             return
         raise Contended(f"agent {agent_id} keeps changing; try again")
-
-    def _lose(self, attempt_id: str, agent_id: str) -> None:
-        lost = Outcome.failure(TaskError.AGENT_LOST, f"agent {agent_id} was deregistered")
-        for _ in range(TRIES):
-            attempt = self._tasks.attempt(attempt_id)
-            if attempt is None or attempt.outcome is not None or attempt.agent_id != agent_id:
-                return
-            if self._outcomes.end(attempt, lost):
-                return
 
     def get(self, agent_id: str) -> Agent:
         """Raises AgentNotFound."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from opscore.lifecycle.agents import settled
 from opscore.lifecycle.attempts import task_with
+from opscore.lifecycle.quarantines import barred_from, offered
 from opscore.models.agent import Agent
 from opscore.models.task import Attempt, Task, TriedHow
 from opscore.ports import Clock
@@ -75,7 +76,7 @@ class Candidates:
         message, capability = attempt.task_message, attempt.task_message.agent_capability
         if message.agent_id is not None or capability is None:
             return message.agent_id == agent.agent_id
-        if capability not in agent.capabilities:
+        if capability not in offered(agent):
             return False
         tried = task_with(attempt, task).tried
         if tried.get(agent.agent_id) is not TriedHow.TIMED_OUT:
@@ -83,12 +84,12 @@ class Candidates:
         timed_out = {a for a, how in tried.items() if how is TriedHow.TIMED_OUT}
         now = self._clock()
         found = self._agents.others_with(capability, timed_out | set(attempt.refused_by))
-        others = [settled(other, now) for other in found]
+        others = [settled(o, now) for o in found if barred_from(o, capability) is None]
         return not any(_could(other, now) for other in others)
 
     def _usable(self, agent_id: str, capability: str | None) -> Agent | None:
         agent = self._agents.get(agent_id)
-        if agent is None or (capability is not None and capability not in agent.capabilities):
+        if agent is None or (capability is not None and capability not in offered(agent)):
             return None
         ready = settled(agent, self._clock())
         return agent if ready.idle_since is not None else None

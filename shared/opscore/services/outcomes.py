@@ -120,6 +120,16 @@ class Outcomes:
         self.send(Decided.of(attempt.replace(outcome=outcome)))
         return True
 
+    def lose(self, attempt_id: str, agent_id: str, lost: Outcome) -> None:
+        """End an attempt that its agent is to have no more, if it still has it."""
+        for _ in range(TRIES):
+            attempt = self._tasks.attempt(attempt_id)
+            if attempt is None or attempt.outcome is not None or attempt.agent_id != agent_id:
+                return
+            if self.end(attempt, lost):
+                return
+        raise Contended(f"attempt {attempt_id} keeps changing; try again")
+
     def refuse(self, attempt: Attempt, task: Task | None, outcome: Outcome) -> bool:
         """Like `end`, for an attempt that may not be on record yet: it gets there first, with its
         task, so that people can see it. Raises ConditionFailed.
@@ -231,8 +241,8 @@ class Outcomes:
         raise Contended(f"agent {agent_id} keeps changing; try again")
 
     def heard_late(self, agent_id: str, attempt_id: str) -> None:
-        """Note that an agent is there after all: it gave its own word on a task whose time was
-        over. Raises Contended.
+        """Note that an agent is there, and no longer at a task: it gave its own word on it, after
+        the task was taken back. Raises Contended.
         """
         for _ in range(TRIES):
             agent = self._agents.get(agent_id)

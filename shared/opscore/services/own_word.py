@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from opscore.errors import Contended, OutcomeDiffers, StaleFence, TaskNotFound
 from opscore.lifecycle.attempts import LEASED
 from opscore.models.agent import Agent
-from opscore.models.outcome import TIMEOUTS, Outcome
+from opscore.models.outcome import TAKEN_BACK, Outcome
 from opscore.models.task import Attempt, AttemptStatus
 from opscore.observability import bind
 from opscore.ports import Clock, ConditionFailed, Scalar, Store
@@ -96,7 +96,7 @@ class OwnWord:
     def _repeat(self, attempt: Attempt, outcome: Outcome) -> None:
         if attempt.outcome is None:
             raise StaleFence("the task has ended without an outcome of its agent's")
-        if attempt.outcome.error_code in TIMEOUTS and attempt.agent_id is not None:
+        if attempt.outcome.error_code in TAKEN_BACK and attempt.agent_id is not None:
             self._outcomes.heard_late(attempt.agent_id, attempt.attempt_id)
         if attempt.outcome != outcome:
             raise OutcomeDiffers("the task has another outcome already")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from opscore.errors import OpsCoreError
 from opscore.lifecycle.attempts import next_deadline, overdue
 from opscore.models.messages import AttemptMessage, ResumeMessage, RoomMessage, WakeMessage
+from opscore.models.quarantine import Quarantined
 from opscore.models.task import Attempt, AttemptStatus
 from opscore.observability import bind, fault, unbind, warn
 from opscore.ports import Clock, ConditionFailed, Key, Queue, Store, Table
@@ -25,10 +26,13 @@ from opscore.records.waiting import (
 )
 from opscore.services.dispatch import Dispatcher, NotNow
 from opscore.services.outcomes import Decided, Outcomes
+from opscore.services.quarantine import QuarantineService
 from opscore.services.recording import Recording
 
 BATCH = 25
 RECHECK_MS = 60_000
+QUARANTINE_MS = 20_000
+"""How long one sweep may see to the agents of one quarantine."""
 
 
 class Sweeper:
@@ -43,6 +47,7 @@ class Sweeper:
         dispatcher: Dispatcher,
         outcomes: Outcomes,
         recording: Recording,
+        quarantines: QuarantineService,
         clock: Clock,
         *,
         shards: int,
@@ -54,6 +59,7 @@ class Sweeper:
         self._dispatcher = dispatcher
         self._outcomes = outcomes
         self._recording = recording
+        self._quarantines = quarantines
         self._clock = clock
         self._shards = shards
 
@@ -115,6 +121,9 @@ class Sweeper:
                 self._dispatcher.reconsider(identity)
             case "flag":
                 self._list(identity)
+            case "quarantine":
+                what, name = key.sk.split("#", 1)
+                self._quarantines.go_on(Quarantined(what), name, QUARANTINE_MS)
 
     def _attempt(self, attempt: Attempt) -> None:
         now = self._clock()

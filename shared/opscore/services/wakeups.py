@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from opscore.lifecycle.quarantines import offered
 from opscore.models.agent import Agent
 from opscore.models.messages import ReconsiderMessage, RoomMessage, WakeMessage
 from opscore.ports import Clock, Queue
@@ -27,7 +28,7 @@ class Wakeups:
         """Have the dispatcher look for work for an agent that has just become eligible, if any
         list from which it may take has something.
         """
-        lists = self._waiting.flagged(self._waiting.lists_for(agent.agent_id, agent.capabilities))
+        lists = self._waiting.flagged(self._waiting.lists_for(agent.agent_id, offered(agent)))
         if lists:
             self._queue.send(WakeMessage(agent_id=agent.agent_id, lists=tuple(lists)))
 

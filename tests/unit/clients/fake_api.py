@@ -66,6 +66,7 @@ class FakeOpsCore(BaseAdapter):
         self.sessions: dict[str, Json] = {}
         self.dead_letters: dict[str, Json] = {}
         self.policies: dict[tuple[str, str], Json] = {}
+        self.quarantines: list[Json] = []
         self.started_by_key: dict[str, str] = {}
         self.plays: dict[str, list[Json]] = {}
         self.inline: list[Json] = []
@@ -137,6 +138,10 @@ class FakeOpsCore(BaseAdapter):
         yield "POST", f"{base}/session/{one}/resume", self._move("running")
         yield "POST", f"{base}/session/{one}/rerun", self._rerun
         yield "DELETE", f"{base}/agent/{one}", self._deregister
+        yield "POST", f"{base}/agent/{one}/(quarantine|release)", self._quarantine_agent
+        yield "GET", f"{base}/quarantines", lambda seen: _paged(seen, self.quarantines)
+        yield "POST", f"{base}/quarantines", self._impose
+        yield "POST", f"{base}/quarantines/release", self._release
         yield "POST", f"{base}/task/{one}/complete", lambda *_: Answer(200, {"status": "success"})
         yield "POST", f"{base}/workflows/validate", self._validate
         yield "GET", f"{base}/workflows", self._list_workflows
@@ -317,6 +322,30 @@ class FakeOpsCore(BaseAdapter):
         }
         return Answer(202 if new_id else 200, planned)
 
+    def _quarantine_agent(self, seen: Seen, agent_id: str, move: str) -> Answer:
+        if agent_id not in self.agents:
+            return refusal(404, "agent_not_found", f"Agent not found: {agent_id}")
+        reason = seen.json()["reason"] if move == "quarantine" else ""
+        marks = [a_mark("agent", agent_id, reason)] if reason else []
+        self.agents[agent_id] |= {"quarantines": marks}
+        return Answer(200, self.agents[agent_id])
+
+    def _impose(self, seen: Seen) -> Answer:
+        body = seen.json()
+        (what,) = body.keys() - {"reason"}
+        found = a_mark(what, body[what], body["reason"])
+        found |= {"applied": True, "releasedBy": None, "releasedAt": None}
+        self.quarantines.append(found)
+        return Answer(200, found)
+
+    def _release(self, seen: Seen) -> Answer:
+        ((what, name),) = seen.json().items()
+        for found in self.quarantines:
+            if (found["what"], found["name"]) == (what, name):
+                self.quarantines.remove(found)
+                return Answer(200, found | {"releasedAt": "2026-11-22T10:00:00Z"})
+        return refusal(404, "quarantine_not_found", f"Not in quarantine: {what} {name}")
+
     def _deregister(self, _: Seen, agent_id: str) -> Answer:
         if self.agents.pop(agent_id, None) is None:
             return refusal(404, "agent_not_found", f"Agent not found: {agent_id}")
@@ -343,6 +372,11 @@ def a_session(session_id: str, workflow_id: str, **fields: Any) -> Json:
     }
 
 
+def a_mark(what: str, name: str, reason: str) -> Json:
+    since = "2026-11-22T10:00:00Z"
+    return {"what": what, "name": name, "reason": reason, "by": "me", "since": since}
+
+
 def an_agent(agent_id: str, **fields: Any) -> Json:
     return {
         "agentId": agent_id,
@@ -360,6 +394,7 @@ def an_agent(agent_id: str, **fields: Any) -> Json:
         "registeredAt": "2026-11-22T09:00:00Z",
         "stale": False,
         "unresponsiveSince": None,
+        "quarantines": [],
         "eligible": True,
         "openTasks": [],
         "cooldownUntil": None,

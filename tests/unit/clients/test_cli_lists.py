@@ -102,6 +102,35 @@ def test_agents_in_a_condition_are_listed(api: FakeOpsCore, opscore: Opscore) ->
     assert "stale\tyes\n" in opscore("agent", "show", "b").stdout
 
 
+def test_an_agent_goes_into_quarantine_and_out_again(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.agents["a"] = an_agent("a")
+
+    said = opscore("agent", "quarantine", "a", "--reason", "it lies").stdout
+    shown = opscore("agent", "show", "a").stdout
+    released = opscore("agent", "release", "a").stdout
+
+    assert said == "agent a is in quarantine\n"
+    assert "in quarantine\tagent a: it lies\n" in shown
+    assert released == "agent a is released\n"
+    assert api.agents["a"]["quarantines"] == []
+    assert opscore("agent", "quarantine", "nobody", "--reason", "r").exit_code == 1
+
+
+def test_quarantines_are_added_listed_and_released(api: FakeOpsCore, opscore: Opscore) -> None:
+    capability = "a capability/with all"
+
+    added = opscore("quarantine", "add", "--capability", capability, "--reason", "it lies")
+    listed = opscore("quarantine", "list").stdout
+    released = opscore("quarantine", "release", "--capability", capability)
+
+    assert added.stdout == f"capability {capability} is in quarantine\n"
+    assert listed.split("\t")[:2] == ["capability", capability]
+    assert listed.endswith("it lies\n")
+    assert released.stdout == f"capability {capability} is released\n"
+    assert opscore("quarantine", "release", "--capability", capability).exit_code == 1
+    assert opscore("quarantine", "add", "--reason", "of nothing").exit_code == 2
+
+
 def test_an_agent_is_deregistered(api: FakeOpsCore, opscore: Opscore) -> None:
     api.agents["a"] = an_agent("a")
 

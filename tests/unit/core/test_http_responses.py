@@ -27,6 +27,7 @@ STATUS = {
     "TaskNotFound": 404, "WorkflowNotFound": 404, "DeadLetterNotFound": 404,
     "ApprovalNotFound": 404,
     "PolicyNotFound": 404,
+    "QuarantineNotFound": 404,
     "Conflict": 409, "StaleFence": 409, "OutcomeDiffers": 409, "IdempotencyKeyReused": 409,
     "ApprovalClosed": 409, "SignalIdReused": 409, "TooManySignals": 409,
     "SessionFinal": 409, "InvalidTransition": 409,
