@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from opscore.services.children import Children
     from opscore.services.dead_letters import DeadLetterService
     from opscore.services.dispatch import Dispatcher
+    from opscore.services.gateways import Gateways
     from opscore.services.handover import Handover
     from opscore.services.launching import Launch
     from opscore.services.outcomes import Outcomes
@@ -190,6 +191,18 @@ class Services:
         return OwnWord(self._ports.store, self.task_records, self.outcomes, self._ports.clock)
 
     @cached_property
+    def gateways(self) -> Gateways:
+        from opscore.services.gateways import Gateways
+
+        return Gateways(
+            self._ports.store,
+            self._ports.transport_of,
+            self._ports.settings.dispatch_transport,
+            self._ports.clock,
+            longest_ms=self._ports.settings.redelivery_cap_seconds * 1000,
+        )
+
+    @cached_property
     def handover(self) -> Handover:
         from opscore.services.handover import Handover
 
@@ -202,6 +215,7 @@ class Services:
             self.outcomes,
             self.wakeups,
             self._ports.transport_of,
+            self.gateways,
             self._ports.clock,
             drain_ms=self._ports.settings.drain_seconds * 1000,
         )
@@ -232,7 +246,8 @@ class Services:
             self.agent_records,
             self.task_records,
             self._ports.queue,
-            Candidates(self.agent_records, self.waiting, self._ports.clock),
+            self.gateways,
+            Candidates(self.agent_records, self.gateways, self.waiting, self._ports.clock),
             self.parking,
             Admission(
                 self._ports.store,

@@ -21,6 +21,11 @@ class TransportName(StrEnum):
     AGENTKIT = "agentkit"
     DIRECT = "direct"
 
+    @property
+    def shared(self) -> bool:
+        """Whether one gateway serves all agents."""
+        return self is TransportName.AGENTKIT
+
 
 class Settings(BaseModel):
     """Settings of one function; names are the environment's, in lower case.

@@ -96,6 +96,10 @@ def flag(list_name: str) -> Key:
     return Key(Table.AGENTS, f"flag#{list_name}", "flag")
 
 
+def breaker(transport: str) -> Key:
+    return Key(Table.AGENTS, f"breaker#{transport}", "breaker")
+
+
 def quarantines(*, past: bool) -> str:
     return "quarantine#past" if past else "quarantine#standing"
 

@@ -12,6 +12,7 @@ from opscore.models.task import Attempt, Task, TriedHow
 from opscore.ports import Clock
 from opscore.records.agents import Agents
 from opscore.records.waiting import Waiting
+from opscore.services.gateways import Gateways
 
 SILENT_MS = 600_000
 """An agent that is not idle, holds nothing and was not heard of for so long is not waited for."""
@@ -20,8 +21,9 @@ SILENT_MS = 600_000
 class Candidates:
     """Finds agents that can take a task now: one read for each shard probed, one for the agent."""
 
-    def __init__(self, agents: Agents, waiting: Waiting, clock: Clock) -> None:
+    def __init__(self, agents: Agents, gateways: Gateways, waiting: Waiting, clock: Clock) -> None:
         self._agents = agents
+        self._gateways = gateways
         self._waiting = waiting
         self._clock = clock
 
@@ -88,7 +90,7 @@ class Candidates:
         return not any(_could(other, now) for other in others)
 
     def _usable(self, agent_id: str, capability: str | None) -> Agent | None:
-        agent = self._agents.get(agent_id)
+        agent = self._gateways.agent(agent_id)
         if agent is None or (capability is not None and capability not in offered(agent)):
             return None
         ready = settled(agent, self._clock())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from opscore.errors import SettingError
 from opscore.lifecycle.agents import settled
@@ -36,7 +37,8 @@ from opscore.records.waiting import WaitingEntry, session_list
 from opscore.services import TRIES
 from opscore.services.admission import Admission, Grant
 from opscore.services.candidates import Candidates
-from opscore.services.handover import Handed, Handover, sending_until
+from opscore.services.gateways import Gateways
+from opscore.services.handover import UNSENT_RECHECK_MS, Handed, Handover, sending_until
 from opscore.services.kept import KeptResults
 from opscore.services.outcomes import Outcomes
 from opscore.services.parking import Parking, is_paused, may_run
@@ -79,6 +81,7 @@ class Dispatcher:
         agents: Agents,
         tasks: Tasks,
         queue: Queue,
+        gateways: Gateways,
         candidates: Candidates,
         parking: Parking,
         admission: Admission,
@@ -93,6 +96,7 @@ class Dispatcher:
         self._agents = agents
         self._tasks = tasks
         self._queue = queue
+        self._gateways = gateways
         self._candidates = candidates
         self._parking = parking
         self._admission = admission
@@ -242,14 +246,27 @@ class Dispatcher:
         self._handover.watch(self._admission.stand_behind(attempt, task, policy))
         self._admission.pass_on(attempt, [other for other in work.policies if other != policy])
 
+    def _wait_for_gateway(self, attempt: Attempt, task: Task | None, seconds: int) -> NoReturn:
+        """Let the attempt's message wait, with no agent claimed. Raises NotNow, ConditionFailed."""
+        if attempt.status is AttemptStatus.PARKED:
+            self._handover.watch(attempt)  # it waits in a list; the message may end
+        if attempt.rev == 0:
+            _, task_changes = self._tasks.recorded(attempt, task)
+            kept = attempt.replace(due_at=self._clock() + UNSENT_RECHECK_MS)
+            self._store.write(self._tasks.put(kept), *task_changes)
+        raise NotNow(seconds, "nothing can be sent")
+
     def _claim(
         self, attempt: Attempt, task: Task | None, agent: Agent, envelope: Envelope, grant: Grant
     ) -> tuple[Attempt, Task] | None:
         """The claimed attempt; None if the agent or a slot went to someone else, or the agent said
         something.
 
-        Raises ConditionFailed when another worker has the attempt.
+        Raises ConditionFailed when another worker has the attempt, NotNow when nothing can be sent.
         """
+        closed_for = self._gateways.closed_for(agent, envelope.limit_seconds)
+        if closed_for is not None:
+            self._wait_for_gateway(attempt, task, closed_for)
         try:
             return self._handover.claim(attempt, task, agent, envelope.limit_seconds, grant)
         except ConditionFailed as lost:
@@ -345,7 +362,7 @@ class Dispatcher:
         it more.
         """
         for _ in range(TRIES):
-            agent = self._agents.get(agent_id)
+            agent = self._gateways.agent(agent_id)
             if agent is None or settled(agent, self._clock()).idle_since is None:
                 return False
             work = self._parking.open_work(entry)
@@ -370,6 +387,8 @@ class Dispatcher:
             return True
         if not self._candidates.may_try(agent, attempt, work.task):
             return True
+        if self._gateways.closed_for(agent, envelope.limit_seconds) is not None:
+            return False  # it waits on; the sweeper has it offered again
         grant = self._admission.ask(attempt, work.policies)
         if isinstance(grant, Policy):
             self._stand_behind(attempt, work.task, work, grant)

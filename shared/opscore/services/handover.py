@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from enum import Enum, auto
 
 from opscore.lifecycle.agents import claimed, released, settled
@@ -20,7 +19,6 @@ from opscore.ports import (
     Delivered,
     Queue,
     Store,
-    Transport,
 )
 from opscore.records.agents import Agents
 from opscore.records.keys import due
@@ -29,12 +27,9 @@ from opscore.records.tasks import Tasks
 from opscore.records.waiting import Waiting
 from opscore.services import TRIES
 from opscore.services.admission import NOTHING_TO_TAKE, Grant
+from opscore.services.gateways import Gateways, TransportOf
 from opscore.services.outcomes import Outcomes
 from opscore.services.wakeups import Wakeups
-from opscore.settings import TransportName
-
-TransportOf = Callable[[TransportName | None], Transport]
-"""The transport of a name; None is the deployment's own."""
 
 SENDING_SLACK_MS = 5_000
 """What a worker gets beyond its request's time limit before another may take its place."""
@@ -76,6 +71,7 @@ class Handover:
         outcomes: Outcomes,
         wakeups: Wakeups,
         transports: TransportOf,
+        gateways: Gateways,
         clock: Clock,
         *,
         drain_ms: int,
@@ -88,6 +84,7 @@ class Handover:
         self._outcomes = outcomes
         self._wakeups = wakeups
         self._transports = transports
+        self._gateways = gateways
         self._clock = clock
         self._drain_ms = drain_ms
 
@@ -149,6 +146,11 @@ class Handover:
         bind(agent_id=agent.agent_id)
         transport = self._transports(agent.transport)
         delivered = transport.deliver(agent, attempt, limit_seconds)
+        handed = self._settle(attempt, delivered, shared=transport.shared)
+        self._gateways.learn(agent, delivered)
+        return handed
+
+    def _settle(self, attempt: Attempt, delivered: Delivered, *, shared: bool) -> Handed:
         match delivered:
             case Delivered.ACCEPTED | Delivered.UNANSWERED:
                 note("task sent", answered=delivered is Delivered.ACCEPTED, fence=attempt.fence)
@@ -162,8 +164,7 @@ class Handover:
             case Delivered.NOT_SENT:
                 warn("task could not be sent")
                 handed = self._release(attempt, announce=False)
-                shared = transport.shared and handed is Handed.NEXT
-                return Handed.AWAY if shared else handed
+                return Handed.AWAY if shared and handed is Handed.NEXT else handed
 
     def _sent(self, attempt: Attempt) -> None:
         now = self._clock()
