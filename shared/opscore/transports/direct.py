@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,7 @@ from opscore.models.agent import Agent
 from opscore.models.task import Attempt
 from opscore.ports import Delivered
 from opscore.transports.body import run_request
-from opscore.transports.exchange import post
+from opscore.transports.exchange import CONNECT_TIMEOUT_SECONDS, post
 
 
 class DirectTransport:
@@ -79,16 +80,27 @@ def is_allowed(address: str, *, allow_loopback: bool) -> bool:
         ip = ip.ipv4_mapped
     if ip.is_loopback:
         return allow_loopback
-    if isinstance(ip, ipaddress.IPv6Address) and any(ip in net for net in _CARRIES_IPV4):
+    if not ip.is_global or ip.is_multicast or any(ip in net for net in _NO_AGENTS):
         return False
-    return ip.is_global and not ip.is_multicast
+    return isinstance(ip, ipaddress.IPv4Address) or (ip in _UNICAST and not _is_isatap(ip))
 
 
-_CARRIES_IPV4 = tuple(
-    ipaddress.IPv6Network(network) for network in ("::/96", "64:ff9b::/96", "2002::/16")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that is routed between networks. Outside are those that a gateway on the way may turn into
+IPv4 addresses, private ones among them (compatible, mapped, translated, NAT64), and those of sites.
+"""
+
+_NO_AGENTS = tuple(
+    ipaddress.ip_network(network)
+    for network in ("2001::/23", "2002::/16", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24")
 )
-"""Addresses that a gateway on the way turns into IPv4 ones, private ones among them: compatible,
-NAT64, 6to4. Public agents have addresses of their own."""
+"""Routed, but nobody's own: Teredo and other protocols, 6to4, documentation; Python holds parts of
+them for global."""
+
+
+def _is_isatap(ip: ipaddress.IPv6Address) -> bool:
+    """Whether a router on the way sends it to the IPv4 address in its last 32 bits."""
+    return int(ip) >> 32 & 0xFDFF_FFFF == 0x0000_5EFE
 
 
 class _GuardedAdapter(HTTPAdapter):
@@ -128,12 +140,17 @@ class _Guarded(HTTPConnection):
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, f"no address for {self.host}") from error
+        limit = self.timeout if isinstance(self.timeout, int | float) else CONNECT_TIMEOUT_SECONDS
+        until = time.monotonic() + limit
         for *_, address in found:
             if not is_allowed(str(address[0]), allow_loopback=self.allow_loopback):
                 continue
+            # All of a name's addresses share the time: a name may have hundreds.
+            left = until - time.monotonic()
+            if left <= 0:
+                break
             try:
-                timeout = self.timeout if isinstance(self.timeout, int | float) else None
-                return socket.create_connection((str(address[0]), self.port), timeout)
+                return socket.create_connection((str(address[0]), self.port), left)
             except OSError as error:
                 refused = error
         raise NewConnectionError(self, f"no allowed address of {self.host} answers") from refused

@@ -181,7 +181,9 @@ def test_only_what_never_left_counts_as_not_sent(
 # ---- addresses
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "52.95.110.1", "2001:4860:4860::8888"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "52.95.110.1", "2001:4860:4860::8888", "2600:1f18::1"]
+)
 def test_tasks_are_posted_to_public_addresses(address: str) -> None:
     assert is_allowed(address, allow_loopback=False)
 
@@ -194,6 +196,10 @@ def test_tasks_are_posted_to_public_addresses(address: str) -> None:
         "::", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "ff02::1",
         "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1",
         "64:ff9b::a9fe:a9fe", "64:ff9b::10.0.0.1", "2002:a00:1::", "2001:0:a00:1::",
+        "::ffff:0:10.0.0.1", "64:ff9b:1::10.0.0.1", "64:ff9b:1:a9fe:a9fe::", "fec0::1",
+        "100::1", "5f00::1", "3fff::1", "4000::1", "2001:db8::1", "2001:20::1",
+        "2001:4860:4860:0:0:5efe:a00:1", "2001:4860:4860:0:200:5efe:a9fe:a9fe",
+        "192.0.0.8", "192.0.0.192", "192.88.99.1", "198.18.0.1", "203.0.113.1", "100.100.100.200",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("allow_loopback", [False, True])
