@@ -42,13 +42,11 @@ from moto.stepfunctions.parser.asl.eval.program_state import (
 )
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
+from opscore.workflows.effort import MAX_EVENTS
 from opscore_trial.clock import Clock
 from opscore_trial.mends import MENDS
 from opscore_trial.mends.on_clock import on_clock
 from opscore_trial.patching import Mend, Patches, patched
-
-MAX_EVENTS = 25_000
-"""The longest history that AWS lets an execution have."""
 
 _ARN = "arn:aws:states:us-east-1:000000000000"
 _ROLE = "arn:aws:iam::000000000000:role/trial"
@@ -165,6 +163,11 @@ class Execution:
                 execution._saw(named.get("event_details") or {})
                 return super().add_event(*args, **named)
 
+        class OwnEvents(Events):
+            def add_event(self, *args: Any, **named: Any) -> Any:
+                execution._count_event()
+                return super().add_event(*args, **named)
+
         retried = RetryDecl._eval_body
 
         def eval_body(self: Any, env: Any) -> None:
@@ -174,13 +177,16 @@ class Execution:
         patches.set(RetryDecl, "_eval_body", eval_body)
         queue = SimpleNamespace(send_message=self._sent)
         patches.set(state_task_service_sqs, "boto_client_for", lambda **_: queue)
-        for module in (environment, distributed_iteration_component):
-            patches.set(module, "EventManager", Events)
+        patches.set(environment, "EventManager", OwnEvents)
+        # Items of a Distributed Map have histories of their own.
+        patches.set(distributed_iteration_component, "EventManager", Events)
 
-    def _saw(self, details: dict[str, Any]) -> None:
+    def _count_event(self) -> None:
         self._events += 1
         if self._events > self.max_events:
             self._break_off(TooLongError(f"its history is longer than {self.max_events} events"))
+
+    def _saw(self, details: dict[str, Any]) -> None:
         if "stateEnteredEventDetails" in details:
             self._entered.append(details["stateEnteredEventDetails"]["name"])
 

@@ -60,9 +60,10 @@ def parallel(*branches: States, **fields: Any) -> State:
     return _ways({"Type": "Parallel", "Branches": [machine(b) for b in branches]} | fields)
 
 
-def each(items: Any, states: States, **fields: Any) -> State:
+def each(items: Any, states: States, mode: str = "INLINE", **fields: Any) -> State:
     """States for each item."""
-    processor = {"ProcessorConfig": {"Mode": "INLINE"}} | machine(states)
+    config = {"Mode": mode} | ({"ExecutionType": "STANDARD"} if mode == "DISTRIBUTED" else {})
+    processor = {"ProcessorConfig": config} | machine(states)
     return _ways({"Type": "Map", "Items": items, "ItemProcessor": processor} | fields)
 
 

@@ -113,3 +113,21 @@ def _(mends: tuple[Mend, ...]) -> Any:
     says = f"{{% $string({item}.Index) & {item}.Value %}}"
     states = {"all": each(["a", "b"], {"ask": task("ask", says=says)})}
     return [message["says"] for message in play(states, {"ask": [1]}, mends=mends).messages]
+
+
+@shows(
+    iterations.items_of_a_distributed_map_run_by_themselves,
+    ([[1, None], [2, None]], "States.ExceedToleratedFailureThreshold"),
+)
+def _(mends: tuple[Mend, ...]) -> Any:
+    read = "{% [$states.context.Execution.Input.n, $exists($outer) ? $outer : null] %}"
+    inside = {"ask": task("ask", Next="read"), "read": passing(Output=read)}
+    selector = {"n": "{% $states.context.Map.Item.Value %}"}
+    states = {
+        "set": passing(Assign={"outer": 7}, Next="all"),
+        "all": each([1, 2], inside, ItemSelector=selector, mode="DISTRIBUTED"),
+    }
+    return (
+        end(play(states, {"ask": [1]}, mends=mends)),
+        end(play(states, {"ask": [1, Fails("Broken")]}, mends=mends)),
+    )
