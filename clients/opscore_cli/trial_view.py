@@ -12,9 +12,9 @@ from rich.text import Text
 from opscore_cli.present import printable
 from opscore_cli.times import duration
 from opscore_trial.files import Outcome, Suite
-from opscore_trial.fleet import Asked
+from opscore_trial.fleet import Asked, labels
 from opscore_trial.trial import Course
-from opscore_trial.verdict import content, reason, shown
+from opscore_trial.verdict import reason, shown
 
 
 class TrialView:
@@ -76,7 +76,7 @@ def _details(course: Course) -> Iterator[tuple[str, str]]:
 
 
 def _labels(asked: Sequence[Asked]) -> str:
-    runs = ((label, len(list(same))) for label, same in groupby(one.label for one in asked))
+    runs = ((label, len(list(same))) for label, same in groupby(labels(asked)))
     return ", ".join(label if times == 1 else f"{label} x{times}" for label, times in runs)
 
 
@@ -121,15 +121,16 @@ def _case(outcome: Outcome) -> dict[str, Any]:
 
 
 def _asked(one: Asked) -> dict[str, Any]:
-    message = one.message
+    outcome = one.outcome
+    failed = outcome is not None and outcome.error_code is not None
     return {
         "task": one.label,
-        "kind": message["kind"],
-        "retry": message["retry"],
-        "sent": content(one),
+        "kind": one.message.kind,
+        "retry": one.message.retry,
+        "sent": one.content,
         "atSeconds": one.at,
-        "error": None
-        if one.error is None
-        else {"code": one.error.code, "message": one.error.message},
-        "result": one.result,
+        "result": outcome.result if outcome and not failed else None,
+        "error": {"code": outcome.error_code, "message": outcome.message}
+        if outcome and failed
+        else None,
     }

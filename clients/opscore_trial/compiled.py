@@ -16,17 +16,24 @@ _QUEUE = "https://sqs.invalid/000000000000/tasks"
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a session runs: its definition, and the one that runs after a bad end."""
+    """What a session runs: its definition, and the one that runs after a bad end.
+
+    `input`: the schema of what it may be started with.
+    """
 
     workflow_id: str
     definition: str
     cleanup: str | None = None
+    input: Mapping[str, object] | None = None
 
     @classmethod
     def of(cls, workflow: Workflow) -> Compiled:
         """A checked template compiled. Raises `WorkflowInvalid`."""
         return cls(
-            workflow.id, compile_workflow(workflow, _QUEUE), compile_cleanup(workflow, _QUEUE)
+            workflow.id,
+            compile_workflow(workflow, _QUEUE),
+            compile_cleanup(workflow, _QUEUE),
+            workflow.input,
         )
 
     @cached_property

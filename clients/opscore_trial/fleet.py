@@ -5,38 +5,67 @@ ends what is not answered in time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
 from typing import Any
 
-from opscore.models.outcome import TaskError
+from pydantic import TypeAdapter, ValidationError
+
+from opscore.models.messages import (
+    AnyStep,
+    ApprovalMessage,
+    SignalMessage,
+    StepMessage,
+    TaskMessage,
+    WorkflowMessage,
+)
+from opscore.models.outcome import Outcome, TaskError
+from opscore.services.approvals import Word
+from opscore.services.judging import fitting
 from opscore_trial.cases import Answer, Case, Fails, Gives, Says, Silent
 from opscore_trial.interpreter import Execution
 from opscore_trial.labels import label, names
 
+Step = TaskMessage | ApprovalMessage | SignalMessage | WorkflowMessage
+_steps: TypeAdapter[Step] = TypeAdapter(AnyStep)
+
 
 class UnansweredError(Exception):
-    """A task that was asked for, and that the case has no answer for; its text is the label."""
+    """A message that nobody could answer; the text is for people."""
 
 
 @dataclass
 class Asked:
-    """One message: what was asked, after how many seconds, and what came of it.
-
-    `ended` tells whether it was answered before the session moved on; `result` and `error` how.
+    """One message: what was asked, after how many seconds, and what came of it; nothing did if the
+    session moved on before.
     """
 
-    label: str
-    message: Mapping[str, Any]
+    message: Step
     at: float
-    ended: bool = False
-    result: Any = None
-    error: Fails | None = None
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The full name of what was asked."""
+        return label(self.message)
 
     @property
     def succeeded(self) -> bool:
-        return self.ended and self.error is None
+        return self.outcome is not None and self.outcome.succeeded
+
+    @property
+    def content(self) -> Any:
+        """What an agent, a person or a child session was given."""
+        match self.message:
+            case TaskMessage(parameters=content):
+                return content
+            case ApprovalMessage(prompt=content):
+                return content
+            case SignalMessage(signal=content):
+                return content
+            case WorkflowMessage(input=content):
+                return content
 
 
 class Fleet:
@@ -48,74 +77,96 @@ class Fleet:
         self.asked: list[Asked] = []
 
     def answering(self, definition: str, given: Any) -> Execution:
-        """An execution whose messages come here."""
+        """An execution whose messages come here. Its run raises UnansweredError."""
 
-        def receive(message: dict[str, Any]) -> None:
-            asked = Asked(label(message), message, execution.seconds)
+        def receive(body: dict[str, Any]) -> None:
+            asked = Asked(_read(body), execution.seconds)
             self.asked.append(asked)
-            self._answer(execution, asked, self._next(message))
+            _Attempt(execution, asked).end_by(self._next(asked.message))
 
         execution = Execution(definition, given, receive)
         return execution
 
-    def _next(self, message: Mapping[str, Any]) -> Answer:
+    def _next(self, message: StepMessage) -> Answer:
         for name in names(message):
             if answers := self._case.answers.get(name):
                 self._used[name] += 1
                 return answers[min(self._used[name], len(answers)) - 1]
-        raise UnansweredError(label(message))
+        raise UnansweredError(f"{label(message)} was asked for, and the case has no answer for it")
 
-    def _answer(self, execution: Execution, asked: Asked, answer: Answer) -> None:
-        limit, error = _limit(asked.message, silent=isinstance(answer.what, Silent))
-        if isinstance(answer.what, Silent) or answer.after >= limit:
-            execution.after(limit, _failing(execution, asked, error))
-            return
+
+def _read(body: dict[str, Any]) -> Step:
+    try:
+        return _steps.validate_python(body)
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors())
+        told = f"Ops-Core can't read what asks for {body['taskId']}: {'; '.join(faults)}"
+        raise UnansweredError(told) from error
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    execution: Execution
+    asked: Asked
+
+    def end_by(self, answer: Answer) -> None:
+        """End it as the case says, or by Ops-Core's own time limit."""
+        silent = isinstance(answer.what, Silent)
+        limit, over = _limit(self.asked.message, silent=silent)
+        if silent or answer.after >= limit:
+            self.execution.after(limit, self._ending(lambda: over))
+        else:
+            self.execution.after(answer.after, self._ending(lambda: self._said(answer)))
+
+    def _said(self, answer: Answer) -> Outcome:
         match answer.what:
             case Gives(result):
-                execution.after(answer.after, _giving(execution, asked, lambda: result))
-            case Fails() as failure:
-                execution.after(answer.after, _failing(execution, asked, failure))
-            case Says(approved=True) as word:
-                said = _giving(execution, asked, lambda: _approval(word, execution))
-                execution.after(answer.after, said)
-            case Says(comment=comment):
-                rejected = Fails("Rejected", comment)
-                execution.after(answer.after, _failing(execution, asked, rejected))
+                return self._judged(Outcome.success(result))
+            case Fails(code, message):
+                return Outcome.failure(code, message)
+            case Says(approved, by, comment):
+                began = self.execution.began.timestamp()
+                at = round((began + self.execution.seconds) * 1000)
+                return Word(approved, by, comment).outcome(at)
+            case Silent():
+                raise AssertionError("silence has no outcome of its own")
+
+    def _judged(self, outcome: Outcome) -> Outcome:
+        message = self.asked.message
+        schema = message.result_schema if isinstance(message, TaskMessage) else None
+        return outcome if schema is None else fitting(schema, outcome)
+
+    def _ending(self, outcome_of: Callable[[], Outcome]) -> Callable[[], None]:
+        def end() -> None:
+            outcome, token = outcome_of(), self.asked.message.token
+            self.asked.outcome, self.asked.ended_at = outcome, self.execution.seconds
+            if outcome.error_code is None:
+                self.execution.succeed(token, outcome.result)
+            else:
+                self.execution.fail(token, outcome.error_code, outcome.message)
+
+        return end
 
 
-def _giving(execution: Execution, asked: Asked, result: Callable[[], Any]) -> Callable[[], None]:
-    def give() -> None:
-        asked.ended, asked.result = True, result()
-        execution.succeed(asked.message["token"], asked.result)
-
-    return give
-
-
-def _failing(execution: Execution, asked: Asked, error: Fails) -> Callable[[], None]:
-    def fail() -> None:
-        asked.ended, asked.error = True, error
-        execution.fail(asked.message["token"], error.code, error.message)
-
-    return fail
-
-
-def _approval(word: Says, execution: Execution) -> dict[str, Any]:
-    at = execution.began + timedelta(seconds=execution.seconds)
-    return {
-        "approved": True,
-        "by": word.by,
-        "comment": word.comment,
-        "at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-    }
+def _limit(message: Step, *, silent: bool) -> tuple[float, Outcome]:
+    """How long Ops-Core waits for the answer, and the failure that then ends the attempt."""
+    seconds = message.timeout
+    error = TaskError.TIMEOUT
+    match message:
+        case TaskMessage(heartbeat=float(heartbeat)) if silent and heartbeat < seconds:
+            said = f"the agent was not heard of for {heartbeat:g} s"
+            return heartbeat, Outcome.failure(TaskError.HEARTBEAT_TIMEOUT, said)
+        case TaskMessage():
+            error, what = TaskError.AGENT_TIMEOUT, "the agent gave no outcome"
+        case ApprovalMessage():
+            what = "nobody approved or rejected"
+        case SignalMessage(signal=name):
+            what = f"no signal {name!r} came"
+        case WorkflowMessage():
+            what = "the child session did not end"
+    return seconds, Outcome.failure(error, f"{what} within {seconds:g} s")
 
 
-def _limit(message: Mapping[str, Any], *, silent: bool) -> tuple[float, Fails]:
-    """How long Ops-Core waits for the answer, and the error that then ends the attempt."""
-    seconds, heartbeat = float(message["timeout"]), message.get("heartbeat")
-    if message["kind"] != "task":
-        return seconds, Fails("Timeout", f"nobody answered within {seconds:g} s")
-    if silent and heartbeat is not None and heartbeat < seconds:
-        said = f"the agent was not heard of for {heartbeat:g} s"
-        return float(heartbeat), Fails(TaskError.HEARTBEAT_TIMEOUT, said)
-    said = f"the agent gave no outcome within {seconds:g} s"
-    return seconds, Fails(TaskError.AGENT_TIMEOUT, said)
+def labels(asked: Sequence[Asked]) -> list[str]:
+    """The full names of what was asked, in order."""
+    return [one.label for one in asked]

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from opscore.models.messages import StepMessage
 
 _MORE = re.compile(r"(?P<task>.+?)(?P<fallback> \(fallback\))?(@[0-9]+(\.[0-9]+)*)?", re.DOTALL)
 
 
-def label(message: Mapping[str, Any]) -> str:
+def label(message: StepMessage) -> str:
     """The full name of what a message asks for."""
     return names(message)[0]
 
 
-def names(message: Mapping[str, Any]) -> tuple[str, ...]:
+def names(message: StepMessage) -> tuple[str, ...]:
     """Every name that means this message, the narrowest first."""
-    task = message["taskId"]
-    route = " (fallback)" if message.get("route") else ""
-    index = "".join(
-        f"{'.' if depth else '@'}{number}" for depth, number in enumerate(message.get("index", ()))
-    )
+    task = message.task_id
+    route = " (fallback)" if message.route else ""
+    index = f"@{'.'.join(map(str, message.index))}" if message.index else ""
     return tuple(dict.fromkeys((f"{task}{route}{index}", f"{task}{route}", f"{task}{index}", task)))
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opscore.workflows.schemas import faults
 from opscore_trial.cases import Case
 from opscore_trial.compiled import Compiled
 from opscore_trial.fleet import Asked, Fleet, UnansweredError
 from opscore_trial.interpreter import Ended, Status, TooLongError
+
+_NOTHING = Ended(Status.FAILED, None, None, None, (), 0, 0.0)
 
 SESSION_ID = "trial"
 VERSION = 1
@@ -46,6 +49,10 @@ def run_case(compiled: Compiled, case: Case) -> Course:
         "workflowVersion": VERSION,
     }
     given = {"input": case.input, "session": session}
+    unfit = [] if compiled.input is None else faults(compiled.input, case.input)
+    if unfit:
+        told = "; ".join(fault.at("input") for fault in unfit)
+        return _course(_NOTHING, [], broken=f"no session can be started with this: {told}")
     fleet = Fleet(case)
     execution = fleet.answering(compiled.definition, given)
     try:
@@ -92,19 +99,21 @@ def _error(ended: Ended) -> dict[str, str]:
 
 def _told(ended: Ended, asked: Sequence[Asked]) -> dict[str, Any]:
     """What the second execution is told of the first."""
-    newest = {one.message["taskId"]: one for one in asked if not one.message["index"]}
-    done = {task: one.result for task, one in newest.items() if one.succeeded}
+    newest = {one.message.task_id: one for one in asked if not one.message.index}
+    done = {
+        task: one.outcome.result for task, one in newest.items() if one.outcome and one.succeeded
+    }
     error = _error(ended)
-    failed = (one for one in asked if one.error and one.error.code == error["code"])
-    last = max(failed, key=lambda one: one.at, default=None)
+    failed = (one for one in asked if one.outcome and one.outcome.error_code == error["code"])
+    last = max(failed, key=lambda one: one.ended_at or 0, default=None)
     return {
         "results": done,
         "completed": list(reversed(done)),
-        "error": {**error, "taskId": last.message["taskId"] if last else None},
+        "error": {**error, "taskId": last.message.task_id if last else None},
     }
 
 
 def _broken(error: UnansweredError | TooLongError) -> str:
-    if isinstance(error, UnansweredError):
-        return f"{error} was asked for, and the case has no answer for it"
-    return f"it does not come to an end: {error}"
+    if isinstance(error, TooLongError):
+        return f"it does not come to an end: {error}"
+    return str(error)

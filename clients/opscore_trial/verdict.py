@@ -9,7 +9,7 @@ from typing import Any
 
 from opscore.workflows.findings import Place
 from opscore_trial.cases import Case, Wanted
-from opscore_trial.fleet import Asked
+from opscore_trial.fleet import Asked, labels
 from opscore_trial.labels import names
 from opscore_trial.trial import Course
 
@@ -54,7 +54,7 @@ def _faults(case: Case, course: Course) -> Iterator[Fault]:
 
 
 def _sent(name: str, wanted: Wanted, asked: Sequence[Asked]) -> Iterator[Fault]:
-    found = [content(one) for one in asked if name in names(one.message)]
+    found = [one.content for one in asked if name in names(one.message)]
     if not found:
         yield Fault(f"{name} was never asked for", wanted.place)
     elif isinstance(wanted.value, list):
@@ -64,25 +64,12 @@ def _sent(name: str, wanted: Wanted, asked: Sequence[Asked]) -> Iterator[Fault]:
             yield from _differing(f"sent to {name}", value, wanted)
 
 
-def content(asked: Asked) -> Any:
-    """What an agent, a person or a child session was given."""
-    match asked.message["kind"]:
-        case "approval":
-            return asked.message["prompt"]
-        case "signal":
-            return asked.message["signal"]
-        case "workflow":
-            return asked.message["input"]
-        case _:
-            return asked.message["parameters"]
-
-
 def _differing_order(what: str, asked: Sequence[Asked], wanted: Wanted) -> Iterator[Fault]:
     met = len(asked) == len(wanted.value) and all(
         name in names(one.message) for one, name in zip(asked, wanted.value, strict=True)
     )
     if not met:
-        found = _list([one.label for one in asked])
+        found = _list(labels(asked))
         yield Fault(f"{what} is {found}, not {_list(wanted.value)}", wanted.place)
 
 

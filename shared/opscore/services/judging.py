@@ -16,8 +16,11 @@ TOLD = 5
 def judged(attempt: Attempt, outcome: Outcome) -> Outcome:
     """The outcome, or the failure that a result is which does not fit the task's `resultSchema`."""
     schema = attempt.task_message.result_schema
-    if schema is None or not outcome.succeeded:
-        return outcome
+    return outcome if schema is None or not outcome.succeeded else fitting(schema, outcome)
+
+
+def fitting(schema: JsonValue, outcome: Outcome) -> Outcome:
+    """The outcome, or the failure that its result is because it does not fit the schema."""
     from opscore.workflows.schemas import faults
 
     found = faults(schema, outcome.result)

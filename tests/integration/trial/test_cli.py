@@ -62,7 +62,7 @@ def test_the_course_of_a_failed_case_is_shown(opscore: Opscore, template: Path) 
 
     assert result.exit_code == 1
     assert result.stderr == "opscore: 1 of 2 cases failed\n"
-    why = "Timeout: nobody answered within 86400 s"
+    why = "Timeout: nobody approved or rejected within 86400 s"
     assert result.stdout.splitlines()[2:] == [
         "  FAILED  nobody looks    failed: Timeout, 1 d 0 h, 4 states entered",
         f"          {cases}:10:13 the session failed, and should have completed: {why}",

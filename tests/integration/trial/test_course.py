@@ -74,7 +74,7 @@ def asked(course: Course) -> list[str]:
 
 
 def sent(course: Course, task: str) -> list[Any]:
-    return [one.message for one in course.asked if one.message["taskId"] == task]
+    return [one.content for one in course.asked if one.message.task_id == task]
 
 
 def test_answers_lead_through_every_kind_of_step() -> None:
@@ -82,8 +82,8 @@ def test_answers_lead_through_every_kind_of_step() -> None:
 
     assert (course.status, course.result, said) == ("completed", {"ok": True}, [])
     assert asked(course) == ["book", "approve", "paid", "ticket@0", "ticket@1", "report"]
-    assert sent(course, "approve")[0]["prompt"] == "Go to Rome?"
-    assert sent(course, "report")[0]["input"] == {"of": ["T", "T"]}
+    assert sent(course, "approve") == ["Go to Rome?"]
+    assert sent(course, "report") == [{"of": ["T", "T"]}]
     assert list(course.path) == ["book", "approve", "paid", "each", "ticket", "ticket", "report"]
     assert (course.seconds, course.retries, course.afterwards) == (5, 0, ())
 
@@ -94,7 +94,7 @@ def test_attempts_are_answered_in_turn_and_the_last_answer_repeats() -> None:
 
     assert asked(course)[:3] == ["book", "book", "approve"]
     assert course.retries == 1
-    assert sent(course, "report")[0]["input"] == {"of": ["T", "U"]}
+    assert sent(course, "report") == [{"of": ["T", "U"]}]
     assert asked(again) == ["book", "book", "book", "book (fallback)"]
     assert again.error == {"code": "F", "message": "f"}
 
@@ -104,13 +104,16 @@ def test_silence_lasts_as_long_as_the_task_may_be_silent() -> None:
     nobody, _ = run("approve: {silent: true}")
     late, _ = run("paid: {result: {by: card}, after: 2h}")
 
-    assert [one.error and one.error.code for one in unheard.asked[:4]] == [
+    assert [one.outcome and one.outcome.error_code for one in unheard.asked[:4]] == [
         "HeartbeatTimeout", "HeartbeatTimeout", "HeartbeatTimeout", None,
     ]  # fmt: skip
     assert unheard.status == "completed"
-    assert nobody.error == {"code": "Timeout", "message": "nobody answered within 86400 s"}
+    assert nobody.error == {
+        "code": "Timeout",
+        "message": "nobody approved or rejected within 86400 s",
+    }
     assert nobody.seconds == 1 + 24 * 3600
-    assert late.error == {"code": "Timeout", "message": "nobody answered within 3600 s"}
+    assert late.error == {"code": "Timeout", "message": "no signal 'payment' came within 3600 s"}
 
 
 def test_a_rejection_says_why() -> None:
@@ -133,7 +136,7 @@ def test_after_a_bad_end_what_was_done_is_undone_and_told() -> None:
     )
 
     assert said == []
-    undone = {one.message["taskId"]: one.message["parameters"] for one in course.afterwards}
+    undone = {one.message.task_id: one.content for one in course.afterwards}
     assert undone["book (compensate)"] == {"id": 5}
     assert undone["page"] == {"why": {"code": "NoReport", "message": "sorry", "taskId": "report"}}
     assert len(course.afterwards_path) > 3
@@ -145,6 +148,65 @@ def test_only_what_was_done_is_undone() -> None:
     assert [one.label for one in course.afterwards] == ["book (compensate)"] + ["page"] * 4
     assert course.error is not None
     assert course.error["code"] == "Timeout"
+
+
+def outcomes(template: str, case: str) -> tuple[Course, list[tuple[str, str | None]]]:
+    """A case of another template: its course, and what was asked with its error."""
+    compiled, report = Compiled.of(check(dedent(template)).require()), Report()
+    [read] = read_cases(f"cases: [{{name: a, {case}}}]".encode(), compiled, report)
+    assert report.errors == []
+    course = run_case(compiled, read)
+    return course, [
+        (one.label, one.outcome.error_code if one.outcome else None) for one in course.asked
+    ]
+
+
+def test_a_result_is_held_against_its_schema() -> None:
+    course, tried = outcomes(
+        """
+        id: strict
+        name: Strict
+        tasks:
+          - taskId: a
+            agentId: a
+            resultSchema: {type: object, required: [ok]}
+            retry: {errors: [InvalidResult], maxRetries: 1}
+        """,
+        "answers: {a: [{result: 5}, {result: {ok: 1}}]}",
+    )
+
+    assert tried == [("a", "InvalidResult"), ("a", None)]
+    assert course.result == {"ok": 1}
+
+
+def test_an_input_is_held_against_its_schema() -> None:
+    course, tried = outcomes(
+        """
+        id: strict
+        name: Strict
+        input: {type: object, required: [text]}
+        tasks: [{taskId: a, agentId: a}]
+        """,
+        "input: {txt: hello}",
+    )
+
+    assert tried == []
+    assert course.broken is not None
+    assert course.broken.startswith("no session can be started with this: input: ")
+
+
+def test_a_message_that_nobody_could_read_breaks_the_case_off() -> None:
+    course, _ = outcomes(
+        """
+        id: urgent
+        name: Urgent
+        tasks: [{taskId: a, agentId: a, priority: "{% $input.priority %}"}]
+        """,
+        "input: {priority: 12}, answers: {a: {result: 1}}",
+    )
+
+    assert course.broken is not None
+    assert course.broken.startswith("Ops-Core can't read what asks for a: priority: ")
 
 
 def test_a_task_without_an_answer_breaks_the_case_off() -> None:
