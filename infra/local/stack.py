@@ -17,6 +17,7 @@ import requests
 
 from infra.local import build, deploy, tools
 from infra.local.errors import LocalStackError
+from infra.local.pack import pack
 from infra.local.processes import Processes
 from infra.local.secret_files import keep, new_secret
 from infra.local.settings import (
@@ -216,7 +217,7 @@ class LocalStack:
 
         self._say("starting the local AWS and building")
         self._start_emulator(aws_port)
-        template = build.build(self.settings.directory)
+        template = pack(build.build(self.settings.directory))
         self._await(EMULATOR, lambda: _answers(f"{addresses.aws_endpoint}/_ministack/health"))
 
         self._say("deploying")

@@ -20,10 +20,13 @@ EMULATOR_PYTHON = VENV / "tools" / "ministack" / "bin" / "python"
 # What a person has set up for the real AWS must not leak into the local one, or the other way.
 FOREIGN = ("AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_SESSION_TOKEN", "PYTHONPATH", "PYTHONHOME")
 
+# Where no bytecode is kept, every process compiles its thousand modules again.
+SLOW = ("PYTHONDONTWRITEBYTECODE",)
+
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of a process of the local stack."""
-    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN + SLOW}
     return {
         **inherited,
         "PATH": os.pathsep.join([str(VENV / "bin"), inherited.get("PATH", os.defpath)]),
