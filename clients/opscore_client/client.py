@@ -6,11 +6,12 @@ from typing import Self
 import requests
 
 from opscore_client.agents import Agents
+from opscore_client.dead_letters import DeadLetters
 from opscore_client.http import Backoff, Http, Timeouts
 from opscore_client.policies import Policies
 from opscore_client.quarantines import Quarantines
 from opscore_client.sessions import Sessions
-from opscore_client.tasks import DeadLetters, Tasks
+from opscore_client.tasks import Tasks
 from opscore_client.types import JsonObject
 from opscore_client.workflows import Workflows
 

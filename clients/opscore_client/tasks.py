@@ -2,8 +2,7 @@ import uuid
 from typing import Any, cast
 
 from opscore_client.http import Http, route
-from opscore_client.listing import Listing
-from opscore_client.types import AttemptWithTask, DeadLetter, JsonObject, Triggered
+from opscore_client.types import AttemptWithTask, JsonObject, Triggered
 
 
 class Tasks:
@@ -59,18 +58,3 @@ class Tasks:
     def _say(self, task_id: str, word: str, body: JsonObject) -> JsonObject:
         given = {name: value for name, value in body.items() if value is not None}
         return self._http.call("POST", route("task", task_id, word), json=given, idempotent=True)
-
-
-class DeadLetters:
-    """Task messages that could not be delivered."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def find(self) -> Listing[DeadLetter]:
-        """All dead letters, newest first."""
-        return Listing(self._http, route("dead-letters"), {})
-
-    def get(self, dead_letter_id: str) -> DeadLetter:
-        """One dead letter with what is known of its message."""
-        return cast("DeadLetter", self._http.call("GET", route("dead-letter", dead_letter_id)))

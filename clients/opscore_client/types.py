@@ -253,13 +253,22 @@ class DeadLetter(TypedDict):
 
     deadLetterId: str
     recordedAt: str
+    error: str
     reason: str
     receiveCount: int
     sessionId: str | None
     workflowId: str | None
     taskDefinitionId: str | None
+    taskId: str | None
     attemptId: str | None
     agentId: str | None
+    agentCapability: str | None
+    fingerprint: str
+    state: str
+    replayedAs: str | None
+    settledAt: str | None
+    settledBy: str | None
+    settledBecause: str | None
     body: NotRequired[str]
 
 
@@ -275,3 +284,35 @@ class Policy(TypedDict):
     reason: str | None
     updatedBy: str | None
     updatedAt: str
+
+
+class LetterGroup(TypedDict):
+    """Dead letters that are alike; `example` is the newest."""
+
+    fingerprint: str
+    count: int
+    firstAt: str
+    lastAt: str
+    workflowId: str | None
+    taskDefinitionId: str | None
+    agentId: str | None
+    agentCapability: str | None
+    error: str
+    example: str
+
+
+class Difference(TypedDict):
+    """Where two inputs differ. A side is a list of its value, empty where the path is not there."""
+
+    path: str
+    here: list[Any]
+    there: list[Any]
+
+
+class Comparison(TypedDict):
+    """Two dead letters, and where their inputs differ; not `complete`: in more places yet."""
+
+    deadLetter: DeadLetter
+    other: DeadLetter
+    differences: list[Difference]
+    complete: bool

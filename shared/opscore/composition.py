@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opscore.services.gateways import Gateways
     from opscore.services.handover import Handover
     from opscore.services.launching import Launch
+    from opscore.services.letters import LetterService
     from opscore.services.outcomes import Outcomes
     from opscore.services.own_word import OwnWord
     from opscore.services.parking import Parking
@@ -347,6 +348,12 @@ class Services:
         return DeadLetterService(
             self._ports.store, self.letters, self.task_records, self.outcomes, self._ports.clock
         )
+
+    @cached_property
+    def letterbox(self) -> LetterService:
+        from opscore.services.letters import LetterService
+
+        return LetterService(self._ports.store, self.letters, self._ports.clock)
 
     @cached_property
     def sweeper(self) -> Sweeper:

@@ -12,7 +12,7 @@
     │                             PolicyNotFound, QuarantineNotFound
     ├── Conflict                  the caller's view is out of date
     │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
-    │   ├── SessionNotFinal, NothingFailed, DefinitionGone
+    │   ├── SessionNotFinal, NothingFailed, DefinitionGone, LetterSettled
     │   ├── ApprovalClosed, SignalIdReused, TooManySignals
     │   └── Contended             another writer was faster, every time: try again
     ├── DependencyFailed          AWS or AgentKit did not answer well: try again
@@ -258,6 +258,12 @@ class TooManySignals(Conflict):
     """As many signals of this name are kept as may be; a step has to take one first."""
 
     code = "too_many_signals"
+
+
+class LetterSettled(Conflict):
+    """The dead letter was replayed or discarded before."""
+
+    code = "dead_letter_settled"
 
 
 class Contended(Conflict):

@@ -136,10 +136,13 @@ class Store(Protocol):
         *,
         limit: int,
         prefix: str = "",
+        between: tuple[str, str] | None = None,
         after: Mapping[str, Scalar] | None = None,
         newest_first: bool = False,
     ) -> Page:
-        """Items of one partition in the order of their sort keys, read consistently."""
+        """Items of one partition in the order of their sort keys, read consistently; with a prefix,
+        or between two sort keys, both included.
+        """
         ...
 
     def query_index(

@@ -428,3 +428,26 @@ def test_an_index_over_the_tables_own_sort_key(store: Store, name: str) -> None:
     page = store.query_index(Table.AGENTS, "byState", name, limit=5)
 
     assert [k for k, _ in page.items] == [key(name + sk, sk, Table.AGENTS) for sk in "ab"]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_query_between_two_sort_keys_has_both(
+    store: Store, name: str, newest_first: bool
+) -> None:
+    for sk in ("a#1", "b#1", "b#2", "c#1", "d#1"):
+        store.write(Put(key(name, sk), {"n": 1}, rev=0))
+
+    def found(limit: int, after: Mapping[str, Scalar] | None = None) -> Page:
+        return store.query(
+            Table.WORK,
+            name,
+            limit=limit,
+            between=("b", "c~"),
+            after=after,
+            newest_first=newest_first,
+        )
+
+    expected = ["b#1", "b#2", "c#1"][:: -1 if newest_first else 1]
+    assert [k.sk for k, _ in found(10).items] == expected
+    first = found(2)
+    assert [k.sk for k, _ in (*first.items, *found(2, first.after).items)] == expected

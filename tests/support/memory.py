@@ -54,6 +54,7 @@ class MemoryStore:
         *,
         limit: int,
         prefix: str = "",
+        between: tuple[str, str] | None = None,
         after: Mapping[str, Scalar] | None = None,
         newest_first: bool = False,
     ) -> Page:
@@ -64,6 +65,8 @@ class MemoryStore:
                 reverse=newest_first,
             )
             found = [key for key in found if key.sk.startswith(prefix)]
+            if between is not None:
+                found = [key for key in found if between[0] <= key.sk <= between[1]]
             if after is not None:
                 start = str(after["sk"])
                 found = [k for k in found if (k.sk < start if newest_first else k.sk > start)]

@@ -86,6 +86,7 @@ class DynamoStore:
         *,
         limit: int,
         prefix: str = "",
+        between: tuple[str, str] | None = None,
         after: Mapping[str, Scalar] | None = None,
         newest_first: bool = False,
     ) -> Page:
@@ -94,6 +95,9 @@ class DynamoStore:
         if prefix:
             condition += " AND begins_with(sk, :prefix)"
             values[":prefix"] = {"S": prefix}
+        elif between is not None:
+            condition += " AND sk BETWEEN :first AND :last"
+            values |= {":first": {"S": between[0]}, ":last": {"S": between[1]}}
         return self._query(
             table,
             condition,

@@ -1,4 +1,4 @@
-"""What callers see of agents, sessions, tasks, workflows and dead letters, as JSON."""
+"""What callers see of agents, sessions, tasks and workflows, as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pydantic import JsonValue
 
 from opscore.lifecycle.agents import Condition
 from opscore.models.agent import Agent
-from opscore.models.dead_letter import DeadLetter
 from opscore.models.messages import (
     AnyStep,
     ApprovalMessage,
@@ -316,24 +315,6 @@ def workflow(value: WorkflowVersion) -> dict[str, Any]:
 
 def workflow_with_template(value: WorkflowVersion) -> dict[str, Any]:
     return {**workflow(value), "template": value.template}
-
-
-def dead_letter(value: DeadLetter) -> dict[str, Any]:
-    return {
-        "deadLetterId": value.dead_letter_id,
-        "recordedAt": iso(value.recorded_at),
-        "reason": value.reason,
-        "receiveCount": value.receive_count,
-        "sessionId": value.session_id,
-        "workflowId": value.workflow_id,
-        "taskDefinitionId": value.task_id,
-        "attemptId": value.attempt_id,
-        "agentId": value.agent_id,
-    }
-
-
-def dead_letter_with_body(value: DeadLetter) -> dict[str, Any]:
-    return {**dead_letter(value), "body": value.body}
 
 
 def policy(value: Policy) -> dict[str, Any]:

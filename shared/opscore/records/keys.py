@@ -148,6 +148,15 @@ def dead_letter(dead_letter_id: str) -> Key:
     return Key(Table.WORK, f"deadLetter#{dead_letter_id}", "deadLetter")
 
 
+def dead_letter_body(dead_letter_id: str) -> Key:
+    return Key(Table.WORK, f"deadLetter#{dead_letter_id}", "body")
+
+
+def letters(facet: str, value: str = "") -> str:
+    """A list of dead letters: all, the open ones, or those with a value."""
+    return f"letters#{facet}#{value}"
+
+
 def workflow_partition(workflow_id: str) -> str:
     return f"workflow#{workflow_id}"
 

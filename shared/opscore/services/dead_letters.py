@@ -8,9 +8,8 @@ import json
 
 from pydantic import ValidationError
 
-from opscore.errors import DeadLetterNotFound
 from opscore.lifecycle.attempts import fresh
-from opscore.models.dead_letter import DeadLetter
+from opscore.models.dead_letter import DeadLetter, LetterError
 from opscore.models.messages import AttemptMessage, StepMessage, TaskMessage, messages
 from opscore.models.outcome import Outcome, TaskError
 from opscore.models.task import Attempt, AttemptStatus, Task
@@ -18,7 +17,6 @@ from opscore.observability import bind, note
 from opscore.ports import Clock, ConditionFailed, Store
 from opscore.records.codec import text
 from opscore.records.dead_letters import DeadLetters
-from opscore.records.paging import Listing
 from opscore.records.tasks import Tasks
 from opscore.services import TRIES
 from opscore.services.outcomes import Outcomes
@@ -27,7 +25,7 @@ MAX_BODY = 64 * 1024
 
 
 class DeadLetterService:
-    """Records dead letters, and shows them."""
+    """Records dead letters."""
 
     def __init__(
         self,
@@ -51,9 +49,9 @@ class DeadLetterService:
         """
         attempt = self._attempt(body)
         # SQS goes on counting in the dead-letter queue: the last receive is our own.
-        letter = self._letter(message_id, body, max(received - 1, 0), attempt)
+        letter, kept = self._letter(message_id, body, max(received - 1, 0), attempt)
         try:
-            self._store.write(self._letters.added(letter))
+            self._store.write(*self._letters.added(letter, kept))
             new = True
         except ConditionFailed:
             new = False
@@ -83,29 +81,33 @@ class DeadLetterService:
 
     def _letter(
         self, message_id: str, body: str, receive_count: int, attempt: Attempt | None
-    ) -> DeadLetter:
+    ) -> tuple[DeadLetter, str]:
+        """The letter, and the message for people to read."""
         if attempt is None:
             return DeadLetter(
                 dead_letter_id=message_id,
                 recorded_at=self._clock(),
+                error=LetterError.NO_TASK if _readable(body) else LetterError.UNREADABLE,
                 reason="not a message about a task, or one that can't be read",
-                body=_without_token(body),
                 receive_count=receive_count,
-            )
+            ), _without_token(body)
         message = attempt.message
         bind(session_id=message.session_id, task_id=attempt.attempt_id)
+        unsent = attempt.status is AttemptStatus.RECEIVED
         return DeadLetter(
             dead_letter_id=message_id,
             recorded_at=self._clock(),
+            error=LetterError.UNDELIVERED if unsent else LetterError.MOVED_ON,
             reason=f"could not be delivered, after {receive_count} tries",
-            body=text(message.model_dump(mode="json", by_alias=True, exclude={"token"})),
             receive_count=receive_count,
             session_id=message.session_id,
             workflow_id=message.workflow_id,
             task_id=message.task_id,
+            task_key=message.task_key,
             attempt_id=attempt.attempt_id,
             agent_id=message.agent_id if isinstance(message, TaskMessage) else None,
-        )
+            agent_capability=message.agent_capability if isinstance(message, TaskMessage) else None,
+        ), text(message.model_dump(mode="json", by_alias=True, exclude={"token"}))
 
     def _fail(self, attempt: Attempt, letter: DeadLetter) -> None:
         outcome = Outcome.failure(TaskError.DISPATCH_FAILED, letter.reason)
@@ -126,15 +128,13 @@ class DeadLetterService:
         message = attempt.message
         return self._tasks.work(attempt.attempt_id, message.session_id, message.task_key).task
 
-    def get(self, dead_letter_id: str) -> DeadLetter:
-        """Raises DeadLetterNotFound."""
-        letter = self._letters.get(dead_letter_id)
-        if letter is None:
-            raise DeadLetterNotFound(dead_letter_id)
-        return letter
 
-    def listed(self, *, limit: int, cursor: str | None) -> Listing[DeadLetter]:
-        return self._letters.listed(limit=limit, cursor=cursor)
+def _readable(body: str) -> bool:
+    try:
+        messages.validate_json(body)
+    except ValidationError:
+        return False
+    return True
 
 
 def _token(body: str) -> str | None:

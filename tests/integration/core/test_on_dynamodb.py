@@ -9,6 +9,7 @@ from opscore.models.limits import MAX_CAPABILITIES, MAX_PAYLOAD_BYTES
 from opscore.models.session import SessionStatus
 from opscore.models.task import AttemptStatus
 from opscore.ports import Delivered
+from opscore.records.dead_letters import LetterFilter
 from opscore.services.dispatch import NotNow
 from tests.support.aws import Deployment
 from tests.support.fleet import Fleet
@@ -136,7 +137,7 @@ def test_lists_come_page_by_page(fleet: Fleet) -> None:
         if cursors[1] is None:
             break
     for _ in range(8):
-        more = fleet.dead_letters.listed(limit=2, cursor=cursors[2])
+        more = fleet.letterbox.found(LetterFilter(), limit=2, cursor=cursors[2])
         letters, cursors[2] = letters + len(more.items), more.next_cursor
         if cursors[2] is None:
             break

@@ -155,6 +155,9 @@ class FakeOpsCore(BaseAdapter):
         yield "POST", f"{base}/policy/{one}/pause", self._policy(paused=True)
         yield "POST", f"{base}/policy/{one}/resume", self._policy(paused=False)
         yield "GET", f"{base}/dead-letters", self._list_dead_letters
+        yield "GET", f"{base}/dead-letters/groups", self._group_dead_letters
+        yield "GET", f"{base}/dead-letter/{one}/compare/{one}", self._compare
+        yield "POST", f"{base}/dead-letter/{one}/discard", self._discard
         yield (
             "GET",
             f"{base}/dead-letter/{one}",
@@ -215,7 +218,46 @@ class FakeOpsCore(BaseAdapter):
         return _paged(seen, self.workflows[workflow_id][::-1])
 
     def _list_dead_letters(self, seen: Seen) -> Answer:
-        return _paged(seen, list(self.dead_letters.values()))
+        return _paged(seen, self._letters(seen))
+
+    def _letters(self, seen: Seen) -> list[Json]:
+        names = {"workflowId": "workflowId", "capability": "agentCapability"}
+        names |= {"error": "error", "state": "state"}
+        return [
+            letter
+            for letter in self.dead_letters.values()
+            if all(letter[names[n]] == v for n, v in seen.query.items() if n in names)
+            and letter["recordedAt"] >= seen.query.get("since", "")
+        ]
+
+    def _group_dead_letters(self, seen: Seen) -> Answer:
+        """Each letter is a group of its own in its page: who reads them all puts them together."""
+        groups = [
+            {
+                "count": 1,
+                "firstAt": letter["recordedAt"],
+                "lastAt": letter["recordedAt"],
+                "example": letter["deadLetterId"],
+                **letter,
+            }
+            for letter in self._letters(seen)
+        ]
+        return _paged(seen, groups)
+
+    def _compare(self, _: Seen, one: str, other: str) -> Answer:
+        found = [
+            {"path": "$.text", "here": ["a"], "there": []},
+            {"path": "$.n", "here": [1], "there": [2]},
+        ]
+        letters = {"deadLetter": self.dead_letters[one], "other": self.dead_letters[other]}
+        return Answer(200, {**letters, "differences": found, "complete": True})
+
+    def _discard(self, seen: Seen, letter_id: str) -> Answer:
+        letter = self.dead_letters[letter_id]
+        if letter["state"] != "open":
+            return refusal(409, "dead_letter_settled", f"the letter is {letter['state']} already")
+        letter |= {"state": "discarded", "settledBecause": seen.json()["reason"]}
+        return Answer(200, letter)
 
     def _get_workflow(self, _: Seen, workflow_id: str) -> Answer:
         if workflow_id not in self.workflows:
@@ -375,6 +417,30 @@ def a_session(session_id: str, workflow_id: str, **fields: Any) -> Json:
 def a_mark(what: str, name: str, reason: str) -> Json:
     since = "2026-11-22T10:00:00Z"
     return {"what": what, "name": name, "reason": reason, "by": "me", "since": since}
+
+
+def a_letter(letter_id: str, **fields: Any) -> Json:
+    return {
+        "deadLetterId": letter_id,
+        "recordedAt": "2026-11-22T10:03:00Z",
+        "error": "Undelivered",
+        "reason": "could not be delivered, after 6 tries",
+        "receiveCount": 6,
+        "sessionId": "s-1",
+        "workflowId": "triage",
+        "taskDefinitionId": "collect",
+        "taskId": "collect",
+        "attemptId": "task_1",
+        "agentId": None,
+        "agentCapability": "text.collect",
+        "fingerprint": "f-1",
+        "state": "open",
+        "replayedAs": None,
+        "settledAt": None,
+        "settledBy": None,
+        "settledBecause": None,
+        **fields,
+    }
 
 
 def an_agent(agent_id: str, **fields: Any) -> Json:

@@ -3,16 +3,6 @@ import json
 from tests.unit.clients.conftest import Opscore
 from tests.unit.clients.fake_api import FakeOpsCore, a_session, an_agent
 
-LETTER = {
-    "deadLetterId": "d-1",
-    "recordedAt": "2026-11-22T10:03:00Z",
-    "reason": "cannot reach the gateway",
-    "receiveCount": 6,
-    "workflowId": "triage",
-    "taskDefinitionId": "collect",
-    "sessionId": "s-1",
-}
-
 
 def test_agents_in_a_pipe_are_lines_of_fields(api: FakeOpsCore, opscore: Opscore) -> None:
     api.agents = {"a": an_agent("a"), "b": an_agent("b", state="error", openTasks=["t"])}
@@ -144,12 +134,3 @@ def test_what_is_not_there_is_one_line(opscore: Opscore) -> None:
 
     assert result.exit_code == 1
     assert result.stderr == "opscore: Agent not found: nobody (404 agent_not_found)\n"
-
-
-def test_dead_letters_are_listed_and_shown(api: FakeOpsCore, opscore: Opscore) -> None:
-    api.dead_letters["d-1"] = LETTER
-
-    assert opscore("dead-letter", "list").stdout == (
-        "d-1\ttriage\tcollect\ts-1\t2 min ago\tcannot reach the gateway\n"
-    )
-    assert "receiveCount\t6\n" in opscore("dead-letter", "show", "d-1").stdout

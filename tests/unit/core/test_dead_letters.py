@@ -11,10 +11,12 @@ from opscore.errors import DeadLetterNotFound
 from opscore.models.messages import AttemptMessage, TaskMessage, WakeMessage
 from opscore.models.task import AttemptStatus
 from opscore.ports import Delivered
+from opscore.records.dead_letters import LetterFilter
 from opscore.services.dispatch import NotNow
 from tests.support.fleet import Fleet
 from tests.support.memory import MemoryTokens
 
+EVERY = LetterFilter()
 FAILED = ("failed", "DispatchFailed: could not be delivered, after 9 tries")
 
 
@@ -48,14 +50,14 @@ def test_a_task_that_could_never_be_sent_fails_and_is_kept(fleet: Fleet) -> None
 
     assert answers(fleet) == {"token": FAILED}
     assert fleet.attempt(message).status is AttemptStatus.CLOSED
-    letter = fleet.dead_letters.get("m1")
-    assert (letter.session_id, letter.workflow_id, letter.task_id, letter.attempt_id) == (
+    found, body = fleet.letterbox.get("m1")
+    assert (found.session_id, found.workflow_id, found.task_id, found.attempt_id) == (
         "s1",
         "wf",
         "step",
         message.attempt_id,
     )
-    assert json.loads(letter.body)["agentCapability"] == "work"
+    assert json.loads(body)["agentCapability"] == "work"
 
 
 def test_no_dead_letter_holds_a_token(fleet: Fleet) -> None:
@@ -63,7 +65,7 @@ def test_no_dead_letter_holds_a_token(fleet: Fleet) -> None:
     record(fleet, '{"kind": "task", "token": "the-secret-token", "broken": true}', "m2")
 
     for message_id in ("m1", "m2"):
-        assert "secret" not in fleet.dead_letters.get(message_id).model_dump_json()
+        assert "secret" not in repr(fleet.letterbox.get(message_id))
 
 
 def test_a_task_that_no_dispatcher_ever_saw_fails_and_can_be_seen(fleet: Fleet) -> None:
@@ -83,7 +85,7 @@ def test_the_same_message_twice_is_one_letter_and_one_answer(fleet: Fleet) -> No
     assert record(fleet, body_of(message)) is True
     assert record(fleet, body_of(message)) is False
 
-    assert len(fleet.dead_letters.listed(limit=10, cursor=None).items) == 1
+    assert len(fleet.letterbox.found(EVERY, limit=10, cursor=None).items) == 1
     assert answers(fleet) == {"token": FAILED}
 
 
@@ -133,9 +135,9 @@ def test_a_task_on_its_way_again_fails_by_that_message_too(fleet: Fleet) -> None
 def test_a_message_that_nobody_can_read_is_kept_as_it_is(fleet: Fleet, body: str) -> None:
     assert record(fleet, body)
 
-    letter = fleet.dead_letters.get("m1")
-    assert letter.session_id is None
-    assert letter.body == body[: 64 * 1024].replace(": ", ":")
+    found, kept = fleet.letterbox.get("m1")
+    assert found.session_id is None
+    assert kept == body[: 64 * 1024].replace(": ", ":")
 
 
 @pytest.mark.parametrize("change", [{"priority": 12}, {"timeout": "soon"}, {"taskId": None}])
@@ -155,7 +157,7 @@ def test_other_messages_are_kept_and_fail_nothing(fleet: Fleet) -> None:
     record(fleet, body_of(WakeMessage(agent_id="a", lists=("x",))))
 
     assert answers(fleet) == {}
-    assert "wake" in fleet.dead_letters.get("m1").body
+    assert "wake" in fleet.letterbox.get("m1")[1]
 
 
 def test_dead_letters_are_listed_the_newest_first(fleet: Fleet) -> None:
@@ -166,7 +168,7 @@ def test_dead_letters_are_listed_the_newest_first(fleet: Fleet) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        page = fleet.dead_letters.listed(limit=2, cursor=cursor)
+        page = fleet.letterbox.found(EVERY, limit=2, cursor=cursor)
         seen += [letter.dead_letter_id for letter in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -177,4 +179,4 @@ def test_dead_letters_are_listed_the_newest_first(fleet: Fleet) -> None:
 
 def test_a_dead_letter_that_nobody_knows_is_not_found(fleet: Fleet) -> None:
     with pytest.raises(DeadLetterNotFound):
-        fleet.dead_letters.get("unknown")
+        fleet.letterbox.get("unknown")
