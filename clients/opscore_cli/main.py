@@ -7,6 +7,7 @@ import typer
 
 from opscore_cli.commands import (
     agent,
+    approval,
     dead_letter,
     key,
     policy,
@@ -26,6 +27,7 @@ policy.add_to_workflows(workflow.app)
 app.add_typer(workflow.app, name="workflow", no_args_is_help=True)
 run.add_to(app)
 app.add_typer(session.app, name="session", no_args_is_help=True)
+app.add_typer(approval.app, name="approval", no_args_is_help=True)
 app.add_typer(agent.app, name="agent", no_args_is_help=True)
 app.add_typer(quarantine.app, name="quarantine", no_args_is_help=True)
 app.add_typer(dead_letter.app, name="dead-letter", no_args_is_help=True)

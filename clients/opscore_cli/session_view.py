@@ -20,6 +20,7 @@ _TONES: Final = {"plain": "", "good": "green", "bad": "red", "turn": "yellow"}
 _WORDS: Final = {
     "RECEIVED": "looking for an agent",
     "PARKED": "waiting",
+    "WAITING": "waiting",
     "SENDING": "handing over",
     "SENT": "handed over",
     "RUNNING": "working",
@@ -136,6 +137,7 @@ def _fields(session: Session, now: datetime) -> dict[str, Any]:
         "session": session["sessionId"],
         "workflow": f"{session['workflowId']} version {session['workflowVersion'] or '-'}",
         "agent": printable(session["agentId"]),
+        "started by": _parent(session),
         "status": stand(session),
         "started": local(session["startTime"]),
         "duration": between(session["startTime"], session["endTime"], now),
@@ -145,8 +147,15 @@ def _fields(session: Session, now: datetime) -> dict[str, Any]:
         "rerun of": printable(session.get("rerunOf")),
         "reruns": printable(", ".join(session.get("reruns", []))),
     }
-    optional = {"agent", "input", "result", "error", "rerun of", "reruns"}
+    optional = {"agent", "started by", "input", "result", "error", "rerun of", "reruns"}
     return {n: v for n, v in fields.items() if n not in optional or v != "-"}
+
+
+def _parent(session: Session) -> str:
+    parent = session.get("parent")
+    if parent is None:
+        return "-"
+    return f"{printable(parent['taskId'])} of session {printable(parent['sessionId'])}"
 
 
 def _status(attempt: Attempt) -> str:

@@ -114,7 +114,7 @@ def _task(task: Task, session: Session, start: datetime) -> Iterator[Line]:
     name = printable(task["taskDefinitionId"])
     last = start
     for attempt in task["attempts"]:
-        for line in _attempt(name, attempt):
+        for line in (*_wait(name, task, attempt), *_attempt(name, attempt)):
             last = max(last, line.at)
             yield line
     if task["status"] == "completed":
@@ -124,6 +124,24 @@ def _task(task: Task, session: Session, start: datetime) -> Iterator[Line]:
     elif task["status"] == "failed" and session["status"] == "completed":
         text = f"{name}: failed in the end; the workflow went on with its fallback"
         yield Line(f"{task['taskId']}/without", last, text, "turn")
+
+
+def _wait(name: str, task: Task, attempt: Attempt) -> Iterator[Line]:
+    """That a step waits for what is no agent's."""
+    match task.get("kind"):
+        case "approval":
+            what = f"approval: {short(task.get('prompt'))}"
+        case "signal":
+            what = f"signal {printable(task.get('signal'))}"
+        case "workflow":
+            child = printable(task.get("childSessionId"))
+            what = f"session {child} of {printable(task.get('childWorkflowId'))}"
+        case _:
+            return
+    if attempt["deadline"]:
+        created = moment(attempt["createdAt"]) or _LONG_AGO
+        text = f"{name}: {label(attempt)} waits for {what}"
+        yield Line(f"{attempt['attemptId']}/waits", created, text, "turn")
 
 
 def _attempt(name: str, attempt: Attempt) -> Iterator[Line]:

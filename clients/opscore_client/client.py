@@ -6,6 +6,7 @@ from typing import Self
 import requests
 
 from opscore_client.agents import Agents
+from opscore_client.approvals import Approvals
 from opscore_client.dead_letters import DeadLetters
 from opscore_client.http import Backoff, Http, Timeouts
 from opscore_client.policies import Policies
@@ -45,6 +46,7 @@ class OpsCoreClient:
         self.workflows = Workflows(self._http)
         self.sessions = Sessions(self._http, sleep)
         self.tasks = Tasks(self._http)
+        self.approvals = Approvals(self._http)
         self.dead_letters = DeadLetters(self._http)
         self.policies = Policies(self._http)
 

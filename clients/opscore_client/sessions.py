@@ -100,6 +100,23 @@ class Sessions:
         )
         return cast("Rerun", answer)
 
+    def signal(
+        self,
+        session_id: str,
+        name: str,
+        payload: Any = None,
+        *,
+        signal_id: str | None = None,
+    ) -> JsonObject:
+        """Tell a session something: the result of the step that waits for this name, or will.
+
+        Carries a signalId always, a new one if none is given: so a retry is the same signal.
+        """
+        body = {"name": name, "signalId": signal_id or str(uuid.uuid4())}
+        given = {} if payload is None else {"payload": payload}
+        path = route("session", session_id, "signal")
+        return self._http.call("POST", path, json=body | given, idempotent=True)
+
     def watch(
         self, session_id: str, *, every: float = 0.5, within: float | None = None
     ) -> Iterator[Session]:

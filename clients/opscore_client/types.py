@@ -113,11 +113,13 @@ class Task(TypedDict):
     """A step of a workflow in one session, with every try of it, the oldest first.
 
     `payload`, `result` and `error` are those of the newest attempt. `phase`: `main`, or `after` for
-    what tidies up after a bad end.
+    what tidies up after a bad end. `kind`: `task`, or what a step waits for instead of an agent:
+    `approval` (with its `prompt`), `signal` (its name), `workflow` (`childSessionId`).
     """
 
     taskId: str
     taskDefinitionId: str
+    kind: str
     name: str
     workflowId: str
     sessionId: str
@@ -131,6 +133,41 @@ class Task(TypedDict):
     error: ErrorInfo | None
     createdAt: str
     updatedAt: str | None
+    prompt: NotRequired[Any]
+    signal: NotRequired[str]
+    childWorkflowId: NotRequired[str]
+    childSessionId: NotRequired[str | None]
+
+
+class Approval(TypedDict):
+    """A step that waits for a person; `taskId` is what `approve` and `reject` take."""
+
+    taskId: str
+    taskDefinitionId: str
+    name: str
+    sessionId: str
+    workflowId: str
+    prompt: Any
+    createdAt: str
+    deadline: str
+
+
+class ApprovalAnswer(TypedDict):
+    """What a person said to an approval, as it is on record."""
+
+    taskId: str
+    sessionId: str
+    approved: bool
+    by: str | None
+    comment: str
+    at: str
+
+
+class Parent(TypedDict):
+    """The task of another session that waits for a session."""
+
+    sessionId: str
+    taskId: str
 
 
 class AttemptWithTask(Attempt):
@@ -169,6 +206,7 @@ class Session(TypedDict):
     workflowId: str
     workflowVersion: int | None
     agentId: str | None
+    parent: NotRequired[Parent | None]
     status: str
     startTime: str
     last_updated_time: str

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from opscore.http.requests import Paging
 from opscore.models.base import Model
-from opscore.models.limits import Id
+from opscore.models.limits import Id, SignalName
 from opscore.models.session import SessionStatus
 
 
@@ -54,6 +54,16 @@ class RerunBody(Model):
 
     from_task: Annotated[str, Field(min_length=1, max_length=512)] | None = None
     dry_run: bool = False
+
+
+class SignalBody(Model):
+    """A signal for a session. A misspelt signalId must not pass for none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: SignalName
+    payload: JsonValue = Field(default_factory=dict)
+    signal_id: Id | None = None
 
 
 class SessionQuery(Paging):

@@ -6,6 +6,7 @@ from functions.session_api.bodies import (
     CancelBody,
     RerunBody,
     SessionQuery,
+    SignalBody,
     TriggerBody,
     UpdateBody,
 )
@@ -18,6 +19,7 @@ from opscore.models.session import SessionStatus
 from opscore.observability import bind
 from opscore.services.rerun import RerunRequest
 from opscore.services.sessions import StartRequest
+from opscore.services.signals import Signal
 
 
 def add_routes(app: Resolver) -> None:
@@ -89,6 +91,13 @@ def add_routes(app: Resolver) -> None:
             return answer(200, rerun_views.rerun(plan, None))
         session, plan = services().reruns.start(request, idempotency_key(app.current_event))
         return answer(202, rerun_views.rerun(plan, session))
+
+    @app.post("/v1/opscore/session/<session_id>/signal")
+    def signal(**_: str) -> Any:
+        said = body(SignalBody, app.current_event)
+        bounded(said.payload, "payload")
+        services().signals.send(Signal(_session_id(), said.name, said.payload, said.signal_id))
+        return answer(202, {"status": "success", "message": "Signal taken"})
 
     def _start(agent_id: str | None) -> Any:
         wanted = body(TriggerBody, app.current_event)

@@ -71,6 +71,22 @@ class FailBody(Model):
     message: Annotated[str, Field(max_length=4096)] = ""
 
 
+class WordBody(Model):
+    """What a person says to an approval. A misspelt comment must not be dropped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    comment: Annotated[str, Field(max_length=4096)] = ""
+    by: Annotated[Label | None, Field(min_length=1)] = None
+
+
+class ApprovalQuery(Paging):
+    """`?workflowId=&sessionId=` of the list of approvals."""
+
+    workflow_id: Annotated[Id | None, Field(alias="workflowId")] = None
+    session_id: Annotated[Id | None, Field(alias="sessionId")] = None
+
+
 class HeartbeatBody(Model):
     """A task is still being worked on."""
 

@@ -1,11 +1,11 @@
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from opscore_cli.commands.options import EveryOption
+from opscore_cli.given import read_json
 from opscore_cli.present import write_json
 from opscore_cli.program import CommandFailedError, WrongUsageError
 from opscore_cli.shell import Shell, command
@@ -69,16 +69,7 @@ def _workflow(shell: Shell, workflow: str) -> str | JsonObject:
 def _payload(given: str | None) -> JsonObject | None:
     if given is None:
         return None
-    try:
-        payload: Any = json.loads(_text(given[1:]) if given.startswith("@") else given)
-    except OSError as error:
-        raise WrongUsageError(f"--input: cannot read {given[1:]}: {error.strerror}") from error
-    except ValueError as error:
-        raise WrongUsageError(f"--input is not JSON: {error}") from error
+    payload = read_json("--input", given)
     if not isinstance(payload, dict):
         raise WrongUsageError("--input must be a JSON object")
     return payload
-
-
-def _text(name: str) -> str:
-    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")

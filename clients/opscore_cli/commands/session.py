@@ -3,6 +3,7 @@ from typing import Annotated
 import typer
 
 from opscore_cli.commands.options import CursorOption, DryRunOption, EveryOption, LimitOption
+from opscore_cli.given import read_json
 from opscore_cli.present import Column, write_json
 from opscore_cli.rerun_view import show_rerun
 from opscore_cli.session_view import show
@@ -103,6 +104,28 @@ def rerun_session(
     if not shell.as_json:
         show_rerun(shell, planned)
     watch_to_its_end(shell, new_id, every)
+
+
+@command(app, "signal")
+def signal_session(
+    shell: Shell,
+    session_id: SessionArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    payload: Annotated[
+        str | None,
+        typer.Option(metavar="JSON|@FILE", help="The waiting step's result; @- is stdin."),
+    ] = None,
+    signal_id: Annotated[
+        str | None, typer.Option("--id", help="Two signals of the same id are one.")
+    ] = None,
+) -> None:
+    """Give a session a signal; it is kept until a step waits for its name."""
+    given = None if payload is None else read_json("--payload", payload)
+    answer = shell.client.sessions.signal(session_id, name, given, signal_id=signal_id)
+    if shell.as_json:
+        write_json(answer)
+    else:
+        shell.console.print(f"session {session_id} has the signal {name}", markup=False)
 
 
 def _show_status(shell: Shell, session: Session) -> None:

@@ -67,6 +67,8 @@ class FakeOpsCore(BaseAdapter):
         self.dead_letters: dict[str, Json] = {}
         self.policies: dict[tuple[str, str], Json] = {}
         self.quarantines: list[Json] = []
+        self.approvals: dict[str, Json] = {}
+        self.signals: list[Json] = []
         self.started_by_key: dict[str, str] = {}
         self.plays: dict[str, list[Json]] = {}
         self.inline: list[Json] = []
@@ -137,6 +139,9 @@ class FakeOpsCore(BaseAdapter):
         yield "POST", f"{base}/session/{one}/pause", self._move("paused")
         yield "POST", f"{base}/session/{one}/resume", self._move("running")
         yield "POST", f"{base}/session/{one}/rerun", self._rerun
+        yield "POST", f"{base}/session/{one}/signal", self._signal
+        yield "GET", f"{base}/approvals", self._list_approvals
+        yield "POST", f"{base}/approval/{one}/(approve|reject)", self._answer_approval
         yield "DELETE", f"{base}/agent/{one}", self._deregister
         yield "POST", f"{base}/agent/{one}/(quarantine|release)", self._quarantine_agent
         yield "GET", f"{base}/quarantines", lambda seen: _paged(seen, self.quarantines)
@@ -388,6 +393,40 @@ class FakeOpsCore(BaseAdapter):
                 return Answer(200, found | {"releasedAt": "2026-11-22T10:00:00Z"})
         return refusal(404, "quarantine_not_found", f"Not in quarantine: {what} {name}")
 
+    def _signal(self, seen: Seen, session_id: str) -> Answer:
+        if session_id not in self.sessions:
+            return refusal(404, "session_not_found", f"Session not found: {session_id}")
+        self.signals.append(seen.json())
+        return Answer(202, {"status": "success", "message": "Signal taken"})
+
+    def _list_approvals(self, seen: Seen) -> Answer:
+        wanted = seen.query
+        return _paged(
+            seen,
+            [
+                approval
+                for approval in self.approvals.values()
+                if wanted.get("workflowId", approval["workflowId"]) == approval["workflowId"]
+                and wanted.get("sessionId", approval["sessionId"]) == approval["sessionId"]
+            ],
+        )
+
+    def _answer_approval(self, seen: Seen, task_id: str, word: str) -> Answer:
+        approval = self.approvals.pop(task_id, None)
+        if approval is None:
+            return refusal(404, "approval_not_found", f"Approval not found: {task_id}")
+        said = {"by": "the-key", "comment": "", **seen.json()}
+        return Answer(
+            200,
+            {
+                "taskId": task_id,
+                "sessionId": approval["sessionId"],
+                "approved": word == "approve",
+                "at": at(0),
+                **said,
+            },
+        )
+
     def _deregister(self, _: Seen, agent_id: str) -> Answer:
         if self.agents.pop(agent_id, None) is None:
             return refusal(404, "agent_not_found", f"Agent not found: {agent_id}")
@@ -443,6 +482,20 @@ def a_letter(letter_id: str, **fields: Any) -> Json:
     }
 
 
+def an_approval(task_id: str, prompt: Any, **fields: Any) -> Json:
+    return {
+        "taskId": task_id,
+        "taskDefinitionId": "approve",
+        "name": "approve",
+        "sessionId": "s-1",
+        "workflowId": "triage",
+        "prompt": prompt,
+        "createdAt": at(0),
+        "deadline": at(59),
+        **fields,
+    }
+
+
 def an_agent(agent_id: str, **fields: Any) -> Json:
     return {
         "agentId": agent_id,
@@ -470,11 +523,17 @@ def an_agent(agent_id: str, **fields: Any) -> Json:
 
 
 def a_task(
-    step: str, attempts: Sequence[Json], status: str, result: Any = None, payload: Any = None
+    step: str,
+    attempts: Sequence[Json],
+    status: str,
+    result: Any = None,
+    payload: Any = None,
+    **fields: Any,
 ) -> Json:
     return {
         "taskId": step,
         "taskDefinitionId": step,
+        "kind": "task",
         "name": step.title(),
         "workflowId": "triage",
         "sessionId": "session-1",
@@ -488,6 +547,7 @@ def a_task(
         "error": attempts[-1]["error"],
         "createdAt": attempts[0]["createdAt"],
         "updatedAt": attempts[-1]["endedAt"],
+        **fields,
     }
 
 
