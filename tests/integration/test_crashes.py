@@ -356,6 +356,7 @@ SCENARIOS = [
         "a task waits for the limit of its capability",
         two_sessions,
         limited(maxConcurrent=1),
+        within=["task_dispatcher", "state_api"],
         sessions=2,
     ),
     Scenario(
@@ -365,7 +366,12 @@ SCENARIOS = [
         within=["task_dispatcher"],
         sessions=2,
     ),
-    Scenario("a paused workflow is resumed", policy_resumed, policy_paused),
+    Scenario(
+        "a paused workflow is resumed",
+        policy_resumed,
+        policy_paused,
+        within=["task_dispatcher", "task_api"],
+    ),
     Scenario(
         "an agent is deregistered in the middle",
         deregister,

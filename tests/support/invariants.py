@@ -130,7 +130,7 @@ def _agents(items: list[dict[str, Any]]) -> Iterator[str]:
 
 def _lists(items: list[Mapping[str, Any]] | list[dict[str, Any]]) -> Iterator[str]:
     for item in items:
-        if item["pk"].startswith(("waiting#", "flag#")):
+        if item["pk"].startswith(("waiting#", "lane#", "flag#")):
             yield f"left over: {item['pk']} {item['sk']}"
         if item["sk"] == "counter" and item["used"]:
             yield f"{item['used']} slots are still taken of {item['pk']}"

@@ -30,6 +30,13 @@ class Origin(Model):
     attempt_id: str
 
 
+class Turn(Model):
+    """The place that an attempt has, or had last, in a waiting list: from when its turn counts."""
+
+    list_name: str
+    at: int
+
+
 class Attempt(Model):
     """One try of a task: one Step Functions task token. Times are milliseconds of our clock.
 
@@ -57,6 +64,7 @@ class Attempt(Model):
     held_ms: int = 0
     waiting_list: str | None = None
     waiting_key: str | None = None
+    turn: Turn | None = None
     child_session_id: str | None = None
     called: bool = False
     slots: tuple[str, ...] = ()

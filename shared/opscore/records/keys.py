@@ -92,6 +92,14 @@ def waiting_entry(list_name: str, sort: str) -> Key:
     return Key(Table.AGENTS, waiting(list_name), sort)
 
 
+def lane(name: str) -> str:
+    return f"lane#{name}"
+
+
+def lane_entry(name: str, sort: str) -> Key:
+    return Key(Table.AGENTS, lane(name), sort)
+
+
 def flag(list_name: str) -> Key:
     return Key(Table.AGENTS, f"flag#{list_name}", "flag")
 

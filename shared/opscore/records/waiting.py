@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from opscore.lifecycle.turns import Place, lifted, turn
 from opscore.models.base import Model
 from opscore.models.messages import TaskMessage
 from opscore.models.policy import PolicyKind, Subject
@@ -14,8 +15,8 @@ from opscore.ports import Change, Delete, Item, Key, Put, Store, Table, Update, 
 from opscore.records import keys
 from opscore.records.codec import decode, encode
 
-PRIORITY_STEP_MS = 60_000
-"""A step of priority is worth this much waiting: so age lifts low priorities, in one sort key."""
+CONSIDERED = 25
+"""Entries of a list among which the next is chosen."""
 
 RECHECK_MS = 60_000
 """How long a waiting list may stand before the sweeper looks for a wake-up that got lost."""
@@ -27,7 +28,9 @@ a shard."""
 
 
 class WaitingEntry(Model):
-    """A parked attempt in its list."""
+    """A parked attempt in its list. `turn`: from when it counts there; `lane`: those of its list
+    that take one workflow's turns, one after the other.
+    """
 
     attempt_id: str
     session_id: str
@@ -36,6 +39,9 @@ class WaitingEntry(Model):
     capability: str | None = None
     list_name: str
     sort: str
+    priority: int = 0
+    turn: int = 0
+    lane: str | None = None
 
 
 class Flag(Model):
@@ -88,10 +94,23 @@ class Waiting:
         """The one of them in which that attempt waits."""
         return f"{subject}#{keys.shard_of(attempt_id, self._shards)}"
 
-    def parked(self, attempt: Attempt) -> Put:
+    def turn_of(self, attempt: Attempt, list_name: str) -> int:
+        """From when the attempt's turn counts, should it park in that list now (ms)."""
+        lane = lane_of(list_name, attempt)
+        if lane is None:
+            return attempt.asked_at
+        if attempt.turn is not None and attempt.turn.list_name == list_name:
+            return attempt.turn.at
+        first = [Place(entry.priority, entry.turn) for entry in self.first(list_name, CONSIDERED)]
+        last = self._store.query(Table.AGENTS, keys.lane(lane), limit=1, newest_first=True)
+        before = next((int(item["turn"] or 0) for _, item in last.items), None)
+        return turn(attempt.asked_at, _priority(attempt), first, before)
+
+    def parked(self, attempt: Attempt) -> list[Change]:
         """The entry of a parked attempt."""
         assert attempt.waiting_list is not None
         assert attempt.waiting_key is not None
+        assert attempt.turn is not None
         entry = WaitingEntry(
             attempt_id=attempt.attempt_id,
             session_id=attempt.session_id,
@@ -100,18 +119,25 @@ class Waiting:
             capability=attempt.message.capability,
             list_name=attempt.waiting_list,
             sort=attempt.waiting_key,
+            priority=_priority(attempt),
+            turn=attempt.turn.at,
+            lane=lane_of(attempt.waiting_list, attempt),
         )
-        return Put(keys.waiting_entry(entry.list_name, entry.sort), encode(entry), rev=None)
+        put = Put(keys.waiting_entry(entry.list_name, entry.sort), encode(entry), rev=None)
+        if entry.lane is None:
+            return [put]
+        return [put, Put(keys.lane_entry(entry.lane, entry.sort), {"turn": entry.turn}, rev=None)]
 
     def taken(self, attempt: Attempt) -> list[Change]:
         """The entry of an attempt that waits no more."""
         if attempt.waiting_list is None or attempt.waiting_key is None:
             return []
-        return [Delete(keys.waiting_entry(attempt.waiting_list, attempt.waiting_key))]
+        lane = lane_of(attempt.waiting_list, attempt)
+        return _gone(attempt.waiting_list, lane, attempt.waiting_key)
 
-    def dropped(self, entry: WaitingEntry) -> Delete:
+    def dropped(self, entry: WaitingEntry) -> list[Change]:
         """No such entry any more: its attempt does not wait there."""
-        return Delete(keys.waiting_entry(entry.list_name, entry.sort))
+        return _gone(entry.list_name, entry.lane, entry.sort)
 
     def first(self, list_name: str, limit: int) -> list[WaitingEntry]:
         """The entries that come first in a list."""
@@ -198,10 +224,31 @@ def subject_of(name: str) -> Subject | None:
     return Subject(PolicyKind(kind), rest[0]) if len(rest) == 2 else None
 
 
-def waiting_key(attempt: Attempt) -> str:
-    """Where an attempt stands in its list: priority and age as one time, in ms. The revision makes
-    each parking's key its own, so that a stale entry can be deleted without a look at the next.
+def lane_of(list_name: str, attempt: Attempt) -> str | None:
+    """Whose turns the attempt takes in that list: its workflow's, for each priority apart, and for
+    retries apart: they have waited before. None where all that wait are of one session.
     """
-    priority = attempt.message.priority if isinstance(attempt.message, TaskMessage) else 0
-    lifted = attempt.asked_at - priority * PRIORITY_STEP_MS
-    return f"{max(lifted, 0):013d}#{attempt.attempt_id}#{attempt.rev}"
+    message = attempt.message
+    of_session = "#" not in list_name and list_name.startswith(SESSION_LIST)
+    if of_session or not isinstance(message, TaskMessage):
+        return None
+    again = "again" if message.retry > 0 or message.route > 0 else "first"
+    return f"{list_name}#{message.workflow_id}#{message.priority}#{again}"
+
+
+def _priority(attempt: Attempt) -> int:
+    return attempt.message.priority if isinstance(attempt.message, TaskMessage) else 0
+
+
+def _gone(list_name: str, lane: str | None, sort: str) -> list[Change]:
+    gone: list[Change] = [Delete(keys.waiting_entry(list_name, sort))]
+    return gone if lane is None else [*gone, Delete(keys.lane_entry(lane, sort))]
+
+
+def waiting_key(attempt: Attempt, turn: int) -> str:
+    """Where an attempt stands in its list whose turn counts from then; of two at one time, the one
+    that asked first is first. The revision makes each parking's key its own, so that a stale entry
+    can be deleted without a look at the next.
+    """
+    at = lifted(Place(_priority(attempt), turn))
+    return f"{at:013d}#{attempt.asked_at:013d}#{attempt.attempt_id}#{attempt.rev}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Mapping
 
 from opscore.lifecycle.agents import settled
@@ -27,8 +28,12 @@ class Candidates:
         self._waiting = waiting
         self._clock = clock
 
-    def find(self, attempt: Attempt, task: Task | None, but: Collection[str]) -> Agent | None:
-        """An eligible agent for the attempt, none of `but`.
+    def find(
+        self, attempt: Attempt, task: Task | None, but: Collection[str], lost: int = 0
+    ) -> Agent | None:
+        """An eligible agent for the attempt, none of `but`. `lost`: how many that were found went
+        to others meanwhile; whoever lost one chooses by chance among the first, for all who look
+        at once see the same agent first.
 
         The session's own agent comes first where it fits, agents that failed this task last; one
         that timed out on it is not asked while another could be.
@@ -46,7 +51,7 @@ class Candidates:
             if agent is not None:
                 return agent
             excluded.add(own)
-        return self._by_capability(attempt, task, message.agent_capability, excluded, tried)
+        return self._by_capability(attempt, task, message.agent_capability, excluded, tried, lost)
 
     def _by_capability(
         self,
@@ -55,10 +60,13 @@ class Candidates:
         capability: str,
         excluded: Collection[str],
         tried: Mapping[str, TriedHow],
+        lost: int,
     ) -> Agent | None:
         last: list[str] = []
-        for shard in self._waiting.shard_order(attempt.attempt_id):
+        for shard in self._waiting.shard_order(f"{attempt.attempt_id}{lost or ''}"):
             idle = self._waiting.idle_agents(capability, shard)
+            if lost:
+                random.shuffle(idle)
             last += [agent_id for agent_id in idle if agent_id in tried]
             for agent_id in idle:
                 if agent_id not in excluded and agent_id not in tried:

@@ -192,13 +192,14 @@ class Dispatcher:
         task = work.task
         but = set[str]()
         unsent: Exception | None = None
+        lost = 0
         until = self._clock() + round(envelope.limit_seconds * 1000)
         for _ in range(2 * TRIES):
             grant = self._admission.ask(attempt, work.policies)
             if isinstance(grant, Policy):
                 self._stand_behind(attempt, task, work, grant)
                 return
-            agent = self._candidates.find(attempt, task, but)
+            agent = self._candidates.find(attempt, task, but, lost)
             if agent is None and unsent is not None:
                 raise unsent
             if agent is None and attempt.status is AttemptStatus.PARKED:
@@ -217,6 +218,7 @@ class Dispatcher:
                 unsent = error
                 continue
             if claim is None:
+                lost += 1
                 continue
             claimed, task = claim
             handed = self._handover.deliver(claimed, agent, envelope.limit_seconds)

@@ -7,23 +7,21 @@ from collections.abc import Iterable
 
 from opscore.lifecycle.limits import subjects
 from opscore.lifecycle.sessions import FINAL
+from opscore.lifecycle.turns import STEP_MS
 from opscore.models.messages import Phase
 from opscore.models.policy import Policy
 from opscore.models.session import SessionStatus
-from opscore.models.task import Attempt, AttemptStatus, Task
+from opscore.models.task import Attempt, AttemptStatus, Task, Turn
 from opscore.observability import note
 from opscore.ports import Clock, ConditionFailed, Store
 from opscore.records.tasks import Tasks, Work
 from opscore.records.waiting import (
-    PRIORITY_STEP_MS,
+    CONSIDERED,
     Waiting,
     WaitingEntry,
     session_list,
     waiting_key,
 )
-
-CONSIDERED = 25
-"""Entries of a list among which the next is chosen."""
 
 
 class Parking:
@@ -58,10 +56,12 @@ class Parking:
         self, attempt: Attempt, task: Task | None, list_name: str, deadline: int | None
     ) -> tuple[Attempt, Task]:
         now = self._clock()
+        turn = self._waiting.turn_of(attempt, list_name)
         parked = attempt.replace(
             status=AttemptStatus.PARKED,
             waiting_list=list_name,
-            waiting_key=waiting_key(attempt),
+            waiting_key=waiting_key(attempt, turn),
+            turn=Turn(list_name=list_name, at=turn),
             wait_deadline=deadline,
             due_at=deadline,
         )
@@ -70,7 +70,7 @@ class Parking:
             self._tasks.put(parked),
             *task_changes,
             *self._waiting.taken(attempt),
-            self._waiting.parked(parked),
+            *self._waiting.parked(parked),
             self._waiting.raised(parked, now),
         )
         note("task parked", waiting_list=list_name)
@@ -132,7 +132,7 @@ class Parking:
             or attempt.waiting_key != entry.sort
             or attempt.waiting_list != entry.list_name
         ):
-            self._store.write(self._waiting.dropped(entry))
+            self._store.write(*self._waiting.dropped(entry))
             return None
         return work
 
@@ -158,14 +158,14 @@ def is_paused(work: Work) -> bool:
 
 
 def fair_order(entries: list[WaitingEntry]) -> list[WaitingEntry]:
-    """Priority and age first; among entries within one step of priority, workflows take turns.
+    """By their turns; among entries within one step of each other, workflows take turns.
 
     Which workflow begins is left to chance, so that over many wake-ups none is ahead.
     """
     left = sorted(entries, key=lambda entry: entry.sort)
     ordered: list[WaitingEntry] = []
     while left:
-        bound = int(left[0].sort.split("#", 1)[0]) + PRIORITY_STEP_MS
+        bound = int(left[0].sort.split("#", 1)[0]) + STEP_MS
         heads: dict[str, WaitingEntry] = {}
         for entry in left:
             if int(entry.sort.split("#", 1)[0]) < bound:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from opscore.models.messages import AttemptMessage
+from opscore.models.messages import AttemptMessage, TaskMessage
 from opscore.models.outcome import Outcome
 from opscore.models.session import SessionStatus
 from opscore.models.task import AttemptStatus
@@ -12,6 +14,7 @@ from opscore.ports import Delivered
 from opscore.services.dispatch import NotNow
 from opscore.services.handover import SENDING_SLACK_MS
 from tests.support.fleet import Fleet
+from tests.support.interruption import InterruptedStore
 from tests.support.memory import MemoryTokens
 
 
@@ -52,6 +55,33 @@ def test_a_message_that_comes_twice_is_dispatched_once(fleet: Fleet) -> None:
     fleet.dispatch(AttemptMessage(attempt_id=message.attempt_id))
 
     assert len(fleet.transport.delivered) == 1
+
+
+def claimed_by_others(number: int) -> Counter[str]:
+    """That many dispatchers at once: each has found an agent when the next begins, and so finds
+    the same. How often who took a task.
+    """
+    store = InterruptedStore()
+    fleet = Fleet(store=store, shards=1)
+    for n in range(number):
+        fleet.agent(f"a{n}")
+    messages = [fleet.message(task_id=f"step-{n}") for n in range(number)]
+
+    def dispatch(left: list[TaskMessage]) -> None:
+        if left:
+            # Calls: the work, the idle, the agent, the claim.
+            store.interrupt(lambda: fleet.dispatch(left[0]), 4, lambda: dispatch(left[1:]))
+
+    dispatch(messages)
+    assert len(fleet.transport.delivered) == number
+    return Counter(agent_id for agent_id, _ in fleet.transport.delivered[:2])
+
+
+def test_dispatchers_that_see_the_same_agent_first_do_not_go_on_to_the_same_next() -> None:
+    taken = sum((claimed_by_others(8) for _ in range(20)), Counter[str]())
+
+    assert taken["a0"] == 20
+    assert len(taken) > 3
 
 
 def test_an_agent_with_two_slots_gets_two_tasks_and_no_third(fleet: Fleet) -> None:

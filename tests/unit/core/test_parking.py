@@ -311,6 +311,31 @@ def test_workflows_take_turns_and_none_is_always_first() -> None:
     assert set(firsts) == {"x", "y"}
 
 
+def test_a_workflow_with_many_waiting_does_not_hold_up_one_that_comes_late() -> None:
+    fleet = Fleet(shards=1)
+    for number in range(60):
+        parked(fleet, workflow_id="busy", task_id=f"step-{number}")
+    fleet.clock.forward(600)
+    late = [parked(fleet, workflow_id="late", task_id=f"late-{n}").attempt_id for n in range(3)]
+
+    fleet.agent("a", max_concurrency=9)
+    fleet.settle()
+
+    assert set(order_of(fleet)[:8]) >= set(late)
+
+
+def test_retries_do_not_crowd_out_other_workflows() -> None:
+    fleet = Fleet(shards=1)
+    for number in range(60):
+        parked(fleet, workflow_id="busy", task_id=f"step-{number}", retry=1)
+    late = parked(fleet, workflow_id="late")
+
+    fleet.agent("a", max_concurrency=4)
+    fleet.settle()
+
+    assert late.attempt_id in order_of(fleet)
+
+
 # ---- the end of waiting
 
 
@@ -412,7 +437,7 @@ def test_an_entry_that_means_nothing_any_more_is_dropped(fleet: Fleet) -> None:
     attempt = fleet.attempt(message)
     entry = fleet.waiting.parked(attempt)
     fleet.outcomes.supersede(attempt)
-    fleet.store.write(entry)
+    fleet.store.write(*entry)
 
     fleet.agent("a")
     fleet.settle()

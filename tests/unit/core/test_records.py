@@ -187,6 +187,6 @@ def test_priority_comes_first_and_age_lifts_it(
             attempt_id="t", message=message, asked_at=asked_at, created_at=1,
             status=AttemptStatus.RECEIVED,
         )  # fmt: skip
-        return waiting_key(attempt)
+        return waiting_key(attempt, asked_at)
 
     assert key(**first) < key(**second)
