@@ -20,7 +20,7 @@ class VersionQuery(Model):
 
 
 def add_routes(app: Resolver) -> None:
-    """Validate, put, read, list."""
+    """Validate, publish the schema, put, read, list."""
 
     @app.post("/v1/opscore/workflows/validate")
     def validate() -> Any:
@@ -35,6 +35,12 @@ def add_routes(app: Resolver) -> None:
                 "price": None if cost is None else cost.as_dict(),
             },
         )
+
+    @app.get("/v1/opscore/workflows/schema")
+    def schema() -> Any:
+        from opscore.workflows.editor_schema import editor_schema
+
+        return answer(200, editor_schema())
 
     @app.put("/v1/opscore/workflow/<workflow_id>")
     def put(**_: str) -> Any:

@@ -7,7 +7,7 @@ import typer
 from opscore_cli.commands.options import CursorOption, LimitOption
 from opscore_cli.present import Column, write_fields, write_json, write_rows
 from opscore_cli.pricing import over_budget, priced_locally, write_price
-from opscore_cli.program import CommandFailedError
+from opscore_cli.program import CommandFailedError, WrongUsageError
 from opscore_cli.shell import Shell, command
 from opscore_cli.templates import Template, read, write_findings
 from opscore_cli.times import ago, local
@@ -80,6 +80,29 @@ def price(
             write_price(shell.console, str(template.path), found)
     if over:
         raise CommandFailedError("; ".join(over))
+
+
+@command(app, "explain")
+def explain(shell: Shell, code: Annotated[str, typer.Argument(metavar="CODE")]) -> None:
+    """Show what a code of the checks means, with an example and its cure."""
+    from opscore_cli.codes import codes, plain
+
+    found = codes().get(code.upper())
+    if found is None:
+        raise WrongUsageError(f"there is no code {code}; they go from OC001 to OC106")
+    if shell.as_json:
+        fields = {"code": found.code, "means": found.means, "wrong": found.shown}
+        write_json({**fields, "right": found.right})
+    else:
+        sys.stdout.write(plain(found))
+
+
+@command(app, "schema")
+def schema(_: Shell) -> None:
+    """Write the JSON Schema of templates, for editors."""
+    from opscore.workflows.editor_schema import editor_schema
+
+    write_json(editor_schema())
 
 
 @command(app, "list")

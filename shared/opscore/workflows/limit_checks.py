@@ -7,9 +7,9 @@ from opscore.workflows.compiler import compile_cleanup, compile_workflow
 from opscore.workflows.durations_of import patience
 from opscore.workflows.effort import ENDLESS, MAX_EVENTS, effort, has_executions_of_its_own
 from opscore.workflows.findings import Code, Place, Report
+from opscore.workflows.grammar import INLINE_CONCURRENCY
 from opscore.workflows.language import Block, Map, Parallel, Repeat, Task, Workflow
 from opscore.workflows.nodes import short
-from opscore.workflows.read_steps import INLINE_CONCURRENCY
 from opscore.workflows.steps import all_steps, blocks
 
 _LONGEST_QUEUE_URL = f"https://sqs.ap-southeast-1.amazonaws.com/123456789012/{'q' * 80}"

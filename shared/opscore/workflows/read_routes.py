@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from opscore.models.limits import Id, is_error_code
+from opscore.workflows import grammar
 from opscore.workflows.durations import MAX_SECONDS
 from opscore.workflows.fields import (
     Field,
@@ -35,11 +36,6 @@ from opscore.workflows.nodes import Mapping, short, to_data
 
 DEFAULT_TIMEOUT = 10 * 60
 DEFAULT_WAIT_TIMEOUT = 60 * 60
-MAX_RETRIES = 1_000
-
-WHO = ("agentId", "agentCapability")
-_RETRY = ("errors", "maxRetries", "interval", "backoffRate", "maxDelay", "jitter")
-_FALLBACK = (*WHO, "parameters", "retry", "taskId", "result")
 _STATES_ERRORS = {
     "States.ALL": ALL_ERRORS,
     "States.Timeout": "AgentTimeout",
@@ -97,11 +93,11 @@ def read_fallback(field: Field, route: Route | None, retry: tuple[RetryRule, ...
     """What happens when a step has failed; `route`: whose parameters another route takes over, None
     for a step that no agent does.
     """
-    fields = Fields(field, _FALLBACK)
+    fields = Fields(field, grammar.FALLBACK)
     kinds = [
         kind
         for kind, given in (
-            ("another route", any(key in fields for key in WHO)),
+            ("another route", any(key in fields for key in grammar.WHO)),
             ("taskId", "taskId" in fields),
             ("result", fields.raw("result") is not None),
         )
@@ -141,7 +137,7 @@ def read_retry(field: Field) -> tuple[RetryRule, ...]:
 
 
 def _read_rule(field: Field) -> RetryRule:
-    fields = Fields(field, _RETRY)
+    fields = Fields(field, grammar.RETRY)
     usual = RetryRule()
     interval = fields.read("interval", read_duration, usual.interval)
     given = fields.get("maxDelay")
@@ -150,7 +146,9 @@ def _read_rule(field: Field) -> RetryRule:
         given.error(Code.BAD_VALUE, "maxDelay must be longer than interval")
     return RetryRule(
         errors=fields.read("errors", _read_errors, usual.errors),
-        max_retries=fields.read("maxRetries", read_integer(0, MAX_RETRIES), usual.max_retries),
+        max_retries=fields.read(
+            "maxRetries", read_integer(0, grammar.MAX_RETRIES), usual.max_retries
+        ),
         interval=interval,
         backoff_rate=fields.read("backoffRate", read_number(1, 100), usual.backoff_rate),
         max_delay=min(max_delay, MAX_SECONDS),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypedDict
 
+from opscore.workflows import grammar
 from opscore.workflows.expressions import is_expression
 from opscore.workflows.fields import (
     Field,
@@ -43,7 +44,6 @@ from opscore.workflows.language import (
 from opscore.workflows.names import MAX_NAME, compensation_id
 from opscore.workflows.nodes import Mapping, Scalar, Sequence, short, to_data
 from opscore.workflows.read_routes import (
-    WHO,
     Defaults,
     read_error,
     read_fallback,
@@ -54,44 +54,11 @@ from opscore.workflows.read_routes import (
 )
 from opscore.workflows.references import may_be_set
 
-DEFAULT_PRIORITY = 5
 DEFAULT_PATIENCE = 24 * 60 * 60
 """How long a person, a signal or a child session is waited for."""
 
 LONG_TIMEOUT = 60 * 60
 """A default beyond this is worth a warning at each task that relies on it."""
-
-MAX_STEPS = 2_000
-MAX_BRANCHES = 40
-MAX_ITEMS = 1_000_000
-MAX_CONCURRENCY = 10_000
-DEFAULT_MAX_ITEMS = 100
-INLINE_CONCURRENCY = 40
-"""Items of one map that Step Functions runs at once inside one execution."""
-
-DEFAULT_ITERATIONS = 10
-MAX_ITERATIONS = 5_000
-
-_NAMED = ("taskId", "name", "nextTaskId")
-_GUARDED = (*_NAMED, "retry", "fallback")
-_TIMES = ("timeout", "waitTimeout", "heartbeat", "priority")
-_TASK = (*_GUARDED, *WHO, "parameters", *_TIMES, "resultSchema", "compensate")
-_COMPENSATION = ("name", *WHO, "parameters", "retry", *_TIMES)
-_ANSWERED = (*_GUARDED, "compensate")
-KINDS: dict[str, tuple[str, ...]] = {
-    "approval": (*_ANSWERED, "approval"),
-    "signal": (*_ANSWERED, "signal"),
-    "workflow": (*_ANSWERED, "workflow"),
-    "parallel": (*_GUARDED, "parallel"),
-    "map": (*_GUARDED, "map"),
-    "repeat": (*_NAMED, "fallback", "repeat"),
-    "choice": (*_NAMED, "choice"),
-    "wait": (*_NAMED, "wait"),
-    "set": (*_NAMED, "set"),
-    "fail": ("taskId", "name", "fail"),
-    "succeed": ("taskId", "name", "succeed"),
-}
-"""The fields of each kind of step, by the field that makes it that kind; none makes it a task."""
 
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -139,8 +106,8 @@ class Reader:
         items = field.items()
         if items is None:
             field.wrong_type("a list")
-        if len(self._seen) + len(items) > MAX_STEPS:
-            field.fail(Code.BAD_VALUE, f"a template has at most {MAX_STEPS} tasks")
+        if len(self._seen) + len(items) > grammar.MAX_STEPS:
+            field.fail(Code.BAD_VALUE, f"a template has at most {grammar.MAX_STEPS} tasks")
         found = [attempt(item, _fields_of, None) for item in items]
         readable = [fields for fields in found if fields is not None]
         ids = [self._id(fields) for fields in readable]
@@ -217,7 +184,9 @@ class Reader:
             timeout=fields.read("timeout", seconds, self._defaults.timeout),
             wait_timeout=fields.read("waitTimeout", seconds, self._defaults.wait_timeout),
             heartbeat=fields.read("heartbeat", seconds, None),
-            priority=fields.read("priority", or_expression(read_integer(0, 9)), DEFAULT_PRIORITY),
+            priority=fields.read(
+                "priority", or_expression(read_integer(0, 9)), grammar.DEFAULT_PRIORITY
+            ),
             result_schema=fields.read("resultSchema", read_result_schema, None),
             fallback=None,
             compensate=None,
@@ -227,7 +196,7 @@ class Reader:
         return fields.read("compensate", lambda field: self._undo(field, named), None)
 
     def _undo(self, field: Field, named: _Named) -> Task:
-        fields = Fields(field, _COMPENSATION)
+        fields = Fields(field, grammar.COMPENSATION)
         step_id = compensation_id(named["id"])
         return self._bare_task(
             fields,
@@ -243,7 +212,7 @@ class Reader:
     # ---- what others answer
 
     def _approval(self, fields: Fields, named: _Named) -> Approval:
-        asked = _shorthand(_value(fields, "approval"), ("prompt", "timeout"))
+        asked = _shorthand(_value(fields, "approval"), grammar.APPROVAL)
         return Approval(
             **named,
             retry=fields.read("retry", read_retry, ()),
@@ -256,7 +225,7 @@ class Reader:
     def _signal(self, fields: Fields, named: _Named) -> Signal:
         field = _value(fields, "signal")
         plain = not isinstance(field.node, Mapping)
-        asked = None if plain else Fields(field, ("name", "timeout"))
+        asked = None if plain else Fields(field, grammar.SIGNAL)
         if asked:
             asked.require("name")
         read_name = or_expression(read_text)
@@ -272,7 +241,7 @@ class Reader:
     def _child(self, fields: Fields, named: _Named) -> Child:
         field = _value(fields, "workflow")
         plain = not isinstance(field.node, Mapping)
-        asked = None if plain else Fields(field, ("id", "version", "input", "timeout"))
+        asked = None if plain else Fields(field, grammar.CHILD)
         if asked:
             asked.require("id")
         ident = or_expression(read_id)
@@ -296,8 +265,8 @@ class Reader:
     def _parallel(self, fields: Fields, named: _Named) -> Parallel:
         field = _value(fields, "parallel")
         items = _some(field, "a list of branches, each with tasks")
-        if len(items) > MAX_BRANCHES:
-            field.fail(Code.BAD_VALUE, f"there can be at most {MAX_BRANCHES} branches")
+        if len(items) > grammar.MAX_BRANCHES:
+            field.fail(Code.BAD_VALUE, f"there can be at most {grammar.MAX_BRANCHES} branches")
         return Parallel(
             **named,
             retry=fields.read("retry", read_retry, ()),
@@ -306,32 +275,35 @@ class Reader:
         )
 
     def _branch(self, field: Field) -> Block:
-        fields = Fields(field, ("tasks",))
+        fields = Fields(field, grammar.BRANCH)
         fields.require("tasks")
         return fields.read("tasks", self.block, ())
 
     def _map(self, fields: Fields, named: _Named) -> Map:
-        known = ("items", "maxItems", "maxConcurrency", "toleratedFailurePercentage", "tasks")
-        inner = Fields(_value(fields, "map"), known)
+        inner = Fields(_value(fields, "map"), grammar.MAP)
         for key in ("items", "tasks"):
             inner.require(key)
         items = inner.read("items", _read_items, ())
-        written_out = len(items) if isinstance(items, tuple) else DEFAULT_MAX_ITEMS
+        written_out = len(items) if isinstance(items, tuple) else grammar.DEFAULT_MAX_ITEMS
         return Map(
             **named,
             retry=fields.read("retry", read_retry, ()),
             fallback=self._fallback(fields),
             items=items,
-            max_items=inner.read("maxItems", read_integer(1, MAX_ITEMS), max(written_out, 1)),
+            max_items=inner.read(
+                "maxItems", read_integer(1, grammar.MAX_ITEMS), max(written_out, 1)
+            ),
             max_concurrency=inner.read(
-                "maxConcurrency", read_integer(1, MAX_CONCURRENCY), INLINE_CONCURRENCY
+                "maxConcurrency",
+                read_integer(1, grammar.MAX_CONCURRENCY),
+                grammar.INLINE_CONCURRENCY,
             ),
             tolerated=inner.read("toleratedFailurePercentage", read_integer(0, 100), 0),
             body=inner.read("tasks", self.block, ()),
         )
 
     def _repeat(self, fields: Fields, named: _Named) -> Repeat:
-        inner = Fields(_value(fields, "repeat"), ("tasks", "until", "maxIterations"))
+        inner = Fields(_value(fields, "repeat"), grammar.REPEAT)
         for key in ("tasks", "until"):
             inner.require(key)
         return Repeat(
@@ -339,7 +311,7 @@ class Reader:
             body=inner.read("tasks", self.block, ()),
             until=inner.read("until", _read_condition, _always(fields.field)),
             max_iterations=inner.read(
-                "maxIterations", read_integer(1, MAX_ITERATIONS), DEFAULT_ITERATIONS
+                "maxIterations", read_integer(1, grammar.MAX_ITERATIONS), grammar.DEFAULT_ITERATIONS
             ),
             fallback=self._fallback(fields),
         )
@@ -368,7 +340,7 @@ class Reader:
         field = _value(fields, "wait")
         if not isinstance(field.node, Mapping):
             return Wait(**named, seconds=or_expression(read_duration)(field), until=None)
-        inner = Fields(field, ("until",))
+        inner = Fields(field, grammar.UNTIL)
         inner.require("until")
         return Wait(
             **named, seconds=None, until=inner.read("until", or_expression(_read_time), "?")
@@ -397,7 +369,7 @@ class Reader:
     def _fail(self, fields: Fields, named: _Named) -> Fail:
         field = _value(fields, "fail")
         plain = not isinstance(field.node, Mapping)
-        inner = None if plain else Fields(field, ("error", "message"))
+        inner = None if plain else Fields(field, grammar.FAIL)
         if inner:
             inner.require("error")
         message = or_expression(lambda field: read_text(field, 1024))
@@ -411,7 +383,7 @@ class Reader:
         field = fields.raw("succeed")
         if field is None or field.is_null:
             return Succeed(**_ending(named), result=None)
-        inner = Fields(field, ("result",))
+        inner = Fields(field, grammar.SUCCEED)
         return Succeed(**_ending(named), result=inner.read("result", read_payload, None))
 
 
@@ -425,19 +397,21 @@ class _Otherwise:
 
 def kind_of(fields: Fields) -> str | None:
     """The field that makes the step its kind; None for an agent's task."""
-    return next((kind for kind in KINDS if fields.raw(kind) is not None), None)
+    return next((kind for kind in grammar.KINDS if fields.raw(kind) is not None), None)
 
 
 def _fields_of(field: Field) -> Fields:
     """The step's fields, of which no two may make it different kinds."""
     entries = field.entries() or {}
-    kinds = [kind for kind in KINDS if kind in entries]
+    kinds = [kind for kind in grammar.KINDS if kind in entries]
     if len(kinds) > 1:
         entries[kinds[1]].error(
             Code.EXCLUSIVE_FIELDS, f"a step is either {' or '.join(kinds)}", "make it several steps"
         )
-    known = KINDS[kinds[0]] if kinds else (*_TASK, *KINDS)
-    allowed = known if len(kinds) < 2 else tuple(key for kind in kinds for key in KINDS[kind])
+    known = tuple(grammar.KINDS[kinds[0]] if kinds else (*grammar.TASK, *grammar.KINDS))
+    allowed = (
+        known if len(kinds) < 2 else tuple(key for kind in kinds for key in grammar.KINDS[kind])
+    )
     hint = f"a step with '{kinds[0]}' takes {', '.join(known)}" if kinds else ""
     return Fields(field, allowed, hint)
 
@@ -457,7 +431,7 @@ def _value(fields: Fields, kind: str) -> Field:
     return field
 
 
-def _shorthand(field: Field, known: tuple[str, ...]) -> Fields:
+def _shorthand(field: Field, known: grammar.Fields) -> Fields:
     """The fields of an object; a plain value stands for the first one."""
     if isinstance(field.node, Mapping):
         return Fields(field, known)
@@ -465,7 +439,8 @@ def _shorthand(field: Field, known: tuple[str, ...]) -> Fields:
         return Fields(Field(Mapping(()), field.path, field.report), known)
     if isinstance(field.node, Sequence):
         field.wrong_type("text or an object")
-    key = Scalar(known[0], known[0])
+    first = next(iter(known))
+    key = Scalar(first, first)
     node = Mapping(((key, field.node),), field.node.line, field.node.column)
     return Fields(Field(node, field.path, field.report), known)
 
@@ -541,7 +516,7 @@ def _always(field: Field) -> Expression:
 
 
 def _read_rule(field: Field) -> Rule | _Otherwise:
-    fields = Fields(field, ("when", "nextTaskId"))
+    fields = Fields(field, grammar.RULE)
     target = fields.raw("nextTaskId")
     if target is None:
         field.fail(

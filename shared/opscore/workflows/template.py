@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opscore.workflows import grammar
 from opscore.workflows.fields import Field, Fields, read_duration, read_text
 from opscore.workflows.language import RetryRule, Workflow
 from opscore.workflows.nodes import to_data
@@ -14,18 +15,13 @@ from opscore.workflows.read_routes import (
 )
 from opscore.workflows.read_steps import Reader, read_schema
 
-_WORKFLOW = (
-    "id", "name", "description", "version", "timeout", "input", "defaults", "tasks", "onFailure",
-)  # fmt: skip
-_DEFAULTS = ("timeout", "waitTimeout", "retry")
-
 
 def read_workflow(root: Field) -> Workflow:
     """The workflow, with stand-ins for what could not be read; the report tells what that was.
 
     Raises `Unreadable` for what is no object at all.
     """
-    fields = Fields(root, _WORKFLOW)
+    fields = Fields(root, grammar.WORKFLOW)
     for name in ("id", "name", "tasks"):
         fields.require(name)
     reader = Reader(fields.read("defaults", _read_defaults, Defaults()))
@@ -46,7 +42,7 @@ def _read_description(field: Field) -> str:
 
 
 def _read_defaults(field: Field) -> Defaults:
-    fields = Fields(field, _DEFAULTS)
+    fields = Fields(field, grammar.DEFAULTS)
     return Defaults(
         timeout=fields.read("timeout", read_duration, DEFAULT_TIMEOUT),
         wait_timeout=fields.read("waitTimeout", read_duration, DEFAULT_WAIT_TIMEOUT),
