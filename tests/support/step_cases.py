@@ -731,7 +731,7 @@ OTHER_CASES = [
         template(
             """
             - taskId: approve
-              approval: Go on?
+              approval: "Go on?"
               retry: {maxRetries: 2}
               fallback: {taskId: refused}
             - {taskId: go, nextTaskId: null}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from opscore_cli.commands.options import CursorOption, LimitOption
+from opscore_cli.drawing import Format, drawn
 from opscore_cli.present import Column, write_fields, write_json, write_rows
 from opscore_cli.pricing import over_budget, priced_locally, write_price
 from opscore_cli.program import CommandFailedError, WrongUsageError
@@ -103,6 +104,30 @@ def schema(_: Shell) -> None:
     from opscore.workflows.editor_schema import editor_schema
 
     write_json(editor_schema())
+
+
+@command(app, "graph")
+def graph(
+    shell: Shell,
+    workflow: Annotated[str, typer.Argument(metavar="FILE|ID", help="A file, or an upload's id.")],
+    picture: Annotated[Format | None, typer.Option("--format", help="mermaid or svg.")] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", help="Colour the steps as they stand in a session.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it.")
+    ] = None,
+) -> None:
+    """Draw a workflow, as Mermaid or SVG; with --session, of the version that the session runs."""
+    svg = picture is Format.SVG or (
+        picture is None and output is not None and output.suffix == ".svg"
+    )
+    found = None if session is None else shell.client.sessions.get(session)
+    text = drawn(shell, workflow, found, as_svg=svg)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
 
 
 @command(app, "list")

@@ -19,7 +19,7 @@ tasks:
   - {taskId: classify, agentCapability: c, compensate: {agentId: a}, fallback: {agentId: b}}
   - taskId: each
     map: {items: [1, 2], tasks: [{taskId: fix@2, agentCapability: c}]}
-  - {taskId: approve, approval: Go on?}
+  - {taskId: approve, approval: "Go on?"}
 onFailure:
   - {taskId: page, agentCapability: c}
 """

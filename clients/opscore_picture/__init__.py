@@ -1,0 +1,1 @@
+"""Pictures of workflows: as Mermaid for documents, as SVG for everything else."""
