@@ -23,6 +23,8 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "docs/api.md",
     "docs/operations.md",
+    "docs/workflow-codes.md",
+    "docs/workflow-language.md",
     "docs/workflow-testing.md",
 )
 WITHOUT_KEY = {"GET /health": "none", f"POST {PREFIX}/internal/agent/notify": "signature"}
