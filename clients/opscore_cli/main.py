@@ -14,6 +14,7 @@ from opscore_cli.commands import (
     quarantine,
     run,
     session,
+    task,
     trial,
     workflow,
 )
@@ -28,6 +29,7 @@ app.add_typer(workflow.app, name="workflow", no_args_is_help=True)
 run.add_to(app)
 app.add_typer(session.app, name="session", no_args_is_help=True)
 app.add_typer(approval.app, name="approval", no_args_is_help=True)
+app.add_typer(task.app, name="task", no_args_is_help=True)
 app.add_typer(agent.app, name="agent", no_args_is_help=True)
 app.add_typer(quarantine.app, name="quarantine", no_args_is_help=True)
 app.add_typer(dead_letter.app, name="dead-letter", no_args_is_help=True)

@@ -2,7 +2,8 @@ import uuid
 from typing import Any, cast
 
 from opscore_client.http import Http, route
-from opscore_client.types import AttemptWithTask, JsonObject, Triggered
+from opscore_client.listing import Listing
+from opscore_client.types import AttemptWithTask, JsonObject, OpenTask, Triggered
 
 
 class Tasks:
@@ -32,6 +33,10 @@ class Tasks:
     def get(self, task_id: str) -> AttemptWithTask:
         """The attempt that an agent was handed under this id."""
         return cast("AttemptWithTask", self._http.call("GET", route("task", task_id)))
+
+    def open(self) -> Listing[OpenTask]:
+        """The attempts that have not ended, the oldest first."""
+        return Listing(self._http, route("tasks"), {})
 
     def complete(
         self, task_id: str, *, result: Any = None, agent_id: str | None = None

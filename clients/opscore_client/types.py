@@ -22,6 +22,25 @@ class DrainingSlot(TypedDict):
     until: str
 
 
+class OpenTask(TypedDict):
+    """An attempt without an end: whose turn it is, since when, until when."""
+
+    attemptId: str
+    taskDefinitionId: str
+    kind: str
+    name: str
+    sessionId: str
+    workflowId: str
+    status: str
+    owner: str
+    agentId: str | None
+    waitingList: str | None
+    createdAt: str
+    ageSeconds: int
+    deadline: str | None
+    lookedAtNext: str | None
+
+
 class QuarantineMark(TypedDict):
     """What keeps an agent from work."""
 

@@ -11,10 +11,11 @@ from functions.task_api.bodies import (
     TaskBody,
 )
 from functions.task_api.policies import add_policy_routes
-from opscore.bootstrap import services
+from opscore.bootstrap import now_ms, services
 from opscore.http import letter_views, views
 from opscore.http.app import Resolver
 from opscore.http.requests import (
+    Paging,
     body,
     bounded,
     caller,
@@ -41,6 +42,12 @@ def add_routes(app: Resolver) -> None:
             wanted.payload(), wanted.max_retries, idempotency_key(app.current_event)
         )
         return answer(202, views.triggered(session))
+
+    @app.get("/v1/opscore/tasks")
+    def open_tasks() -> Any:
+        page = query(Paging, app.current_event)
+        found = services().own_word.open(limit=page.limit, cursor=page.cursor)
+        return answer(200, views.listing(found, lambda task: views.open_task(task, now_ms())))
 
     @app.get("/v1/opscore/task/<task_id>")
     def read(**_: str) -> Any:

@@ -157,7 +157,7 @@ class Store(Protocol):
         newest_first: bool = False,
     ) -> Page:
         """Keys of one partition of an index, eventually consistent; `upto` bounds a numeric sort
-        key. The items hold no attributes.
+        key. The items hold the index's own keys and no other attributes.
         """
         ...
 

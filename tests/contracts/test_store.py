@@ -381,6 +381,8 @@ def test_an_index_lists_keys_in_the_order_of_its_sort_key_up_to_a_bound(
     def found(upto: int | None = None) -> list[str]:
         return sks(store.query_index(Table.WORK, "due", name, limit=50, upto=upto))
 
+    first, *_ = store.query_index(Table.WORK, "due", name, limit=1).items
+    assert first == (key(name + "z", "z"), {"dueShard": name, "dueAt": 9})
     assert found() == ["z", "a", "b", "c"]
     assert found(upto=20) == ["z", "a", "b"]
     assert found(upto=8) == []

@@ -79,6 +79,7 @@ WRITES = {
     "start": ("POST", "sessions"),
     "update": ("PATCH", "session/{session}"),
     "single task": ("POST", "task"),
+    "quarantine": ("POST", "quarantines"),
 }
 WORDS = {f"{word} a task": ("POST", f"task/{{task}}/{word}") for word in ("complete", "fail")}
 
@@ -207,6 +208,13 @@ WRONG_FIELDS = [
     Bad("task: timeout of another type", "POST", "task", {"agentId": "{agent}", "timeout": "5s"}),
     Bad("task: priority out of range", "POST", "task", {"agentId": "{agent}", "priority": 10}),
     Bad("task: too many retries", "POST", "task", {"agentId": "{agent}", "maxRetries": 21}),
+    Bad("quarantine: of nothing", "POST", "quarantines", {"reason": "why"}),
+    Bad("quarantine: of two", "POST", "quarantines",
+        {"reason": "why", "version": "1", "capability": "known"}),
+    Bad("quarantine: without a reason", "POST", "agent/{agent}/quarantine", {}),
+    Bad("quarantine: endless reason", "POST", "quarantines",
+        {"reason": "x" * 1025, "version": "1"}),
+    Bad("release: of what is in none", "POST", "agent/{agent}/release", status=404),
     Bad("fail: code of Step Functions' own", "POST", "task/{task}/fail",
         {"errorCode": "States.ALL"}),
     Bad("fail: code with a space", "POST", "task/{task}/fail", {"errorCode": "no way"}),
@@ -235,6 +243,7 @@ QUERIES = [
         "sessions",
         "workflows",
         "dead-letters",
+        "quarantines",
         "agent/{agent}/state/history",
         "workflow/{workflow}/versions",
     )
@@ -263,6 +272,7 @@ QUERIES = [
     Bad("sessions of a workflow with a separator", "GET", "sessions?workflowId=a%2Fb"),
     Bad("agents of an empty state", "GET", "agents?state="),
     Bad("agents of an endless state", "GET", f"agents?state={'x' * 65}"),
+    Bad("agents in no condition", "GET", "agents?condition=well"),
     Bad("agents of a capability with our separator", "GET", "agents?capability=a%23b"),
     Bad("no version", "GET", "workflow/{workflow}?version=0"),
     Bad("version of another type", "GET", "workflow/{workflow}?version=latest"),

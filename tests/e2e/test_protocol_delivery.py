@@ -169,6 +169,33 @@ def test_deregistered_agent_s_task_is_retried_elsewhere(api: Api, fleet: Fleet) 
     assert attempts(session)[0]["error"]["code"] == "AgentLost"
 
 
+def test_quarantined_agent_s_task_is_retried_elsewhere_until_it_is_released(
+    api: Api, fleet: Fleet
+) -> None:
+    capability = fresh("lies")
+    lying = fleet.add(capability)
+    session_id = api.start(workflow(step(agentCapability=capability, retries=1)))
+    late = lying.next_run()
+
+    shown = api.post(f"agent/{lying.agent_id}/quarantine", {"reason": "it lies"}).json()
+    lying.report("idle")
+    honest = fleet.add(capability)
+    honest.done(honest.next_run(), "true")
+
+    (mark,) = shown["quarantines"]
+    assert (mark["reason"], mark["what"], bool(mark["by"])) == ("it lies", "agent", True)
+    session = api.end(session_id)
+    assert session["result"] == "true"
+    assert [a["error"] and a["error"]["code"] for a in attempts(session)] == ["AgentLost", None]
+    assert lying.say("complete", late, result="a lie").status_code == 409
+    honest.report("active")
+    waiting = api.start(workflow(step(agentCapability=capability)))
+    api.attempt(waiting, "PARKED")
+    api.post(f"agent/{lying.agent_id}/release")
+    lying.done(lying.next_run(), "at last")
+    assert api.end(waiting)["result"] == "at last"
+
+
 def message_of(aws: Any, attempt_id: str) -> str:
     """The message that Step Functions sent for an attempt, from the work table."""
     pages = aws.dynamodb.get_paginator("scan").paginate(TableName=aws.outputs["WorkTableName"])

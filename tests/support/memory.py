@@ -104,7 +104,9 @@ class MemoryStore:
             if page and len(places) >= limit:
                 (sort, pk, sk), _ = page[-1]
                 last = {"pk": pk, "sk": sk, partition_key: partition, sort_key: sort}
-            return Page(tuple((key, {}) for _, key in page), last)
+            names = {partition_key, sort_key} - {"sk"}
+            found = [(key, {name: self.items[key][name] for name in names}) for _, key in page]
+            return Page(tuple(found), last)
 
     def write(self, *changes: Change) -> None:
         with self._lock:

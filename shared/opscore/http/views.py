@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from opscore.lifecycle.agents import Condition
+from opscore.lifecycle.attempts import ends_at, owner
 from opscore.models.agent import Agent
 from opscore.models.messages import (
     AnyStep,
@@ -190,6 +191,27 @@ def attempt_with_task(value: Attempt) -> dict[str, Any]:
         "payload": _payload(message),
         "result": None if value.outcome is None else value.outcome.result,
         **_awaited(value),
+    }
+
+
+def open_task(value: Attempt, now: int) -> dict[str, Any]:
+    """An attempt without an end: whose turn it is, since when, until when."""
+    message = value.message
+    return {
+        "attemptId": value.attempt_id,
+        "taskDefinitionId": message.task_id,
+        "kind": message.kind,
+        "name": message.name,
+        "sessionId": message.session_id,
+        "workflowId": message.workflow_id,
+        "status": value.status,
+        "owner": owner(value),
+        "agentId": value.agent_id,
+        "waitingList": value.waiting_list,
+        "createdAt": iso(value.created_at),
+        "ageSeconds": max(now - value.created_at, 0) // 1000,
+        "deadline": iso(ends_at(value)),
+        "lookedAtNext": iso(value.due_at),
     }
 
 

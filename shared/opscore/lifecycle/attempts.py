@@ -4,6 +4,8 @@ agent makes is WAITING instead of sent.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from opscore.models.messages import (
     AnyStep,
     ApprovalMessage,
@@ -114,6 +116,51 @@ def overdue(attempt: Attempt, now: int) -> Outcome | None:
         TaskError.HEARTBEAT_TIMEOUT,
         f"agent {attempt.agent_id} was not heard of for {attempt.task_message.heartbeat:g} s",
     )
+
+
+class Owner(StrEnum):
+    """Whose turn it is with an open attempt."""
+
+    QUEUE = "queue"
+    WAITING_LIST = "waitingList"
+    DISPATCHER = "dispatcher"
+    AGENT = "agent"
+    STEP_FUNCTIONS = "stepFunctions"
+    PERSON = "person"
+    SIGNAL = "signal"
+    SESSION = "session"
+
+
+_OWNERS = {
+    AttemptStatus.RECEIVED: Owner.QUEUE,
+    AttemptStatus.PARKED: Owner.WAITING_LIST,
+    AttemptStatus.SENDING: Owner.DISPATCHER,
+    AttemptStatus.SENT: Owner.AGENT,
+    AttemptStatus.RUNNING: Owner.AGENT,
+    AttemptStatus.COMPLETING: Owner.STEP_FUNCTIONS,
+}
+
+
+def owner(attempt: Attempt) -> Owner | None:
+    """Who has the attempt; None of one that has ended."""
+    if attempt.status is not AttemptStatus.WAITING:
+        return _OWNERS.get(attempt.status)
+    match attempt.message:
+        case ApprovalMessage():
+            return Owner.PERSON
+        case SignalMessage():
+            return Owner.SIGNAL
+        case _:
+            return Owner.SESSION
+
+
+def ends_at(attempt: Attempt) -> int | None:
+    """When the time of an open attempt is over, in the hands that it is in (ms); None while it
+    waits for what has no end, as a paused session, or is on its way.
+    """
+    if attempt.status is AttemptStatus.PARKED:
+        return attempt.wait_deadline
+    return next_deadline(attempt) if attempt.status in _TIMED else None
 
 
 def _waited_in_vain(attempt: Attempt) -> Outcome:

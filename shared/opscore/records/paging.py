@@ -12,8 +12,9 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from opscore.errors import InvalidCursor
-from opscore.ports import Page, Scalar, Store, Table
+from opscore.ports import Key, Page, Scalar, Store, Table
 from opscore.records.codec import decode
+from opscore.records.keys import INDEX_KEYS
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -92,6 +93,38 @@ def walk(
         if left <= 0 and shard < len(partitions):
             return pages, write_cursor((shard, after), list_name)
     return pages, None
+
+
+def merged(
+    store: Store,
+    table: Table,
+    index: str,
+    partitions: Sequence[str],
+    *,
+    list_name: str,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Key], str | None]:
+    """Keys of a page of the list that several partitions of an index make together, in the order of
+    its sort key, and the next cursor. Raises InvalidCursor.
+    """
+    names = ("pk", "sk", *INDEX_KEYS[index])
+    _, stood = read_cursor(cursor, list_name)
+    after: dict[str, Scalar] = dict(stood or {})
+    found, more = [], False
+    for number, partition in enumerate(partitions):
+        place = {name: after[f"{number}.{name}"] for name in names if f"{number}.{name}" in after}
+        page = store.query_index(table, index, partition, limit=limit, after=place or None)
+        more = more or page.after is not None
+        sort_key = INDEX_KEYS[index][1]
+        found += [(str(item[sort_key]), number, key, item) for key, item in page.items]
+    found.sort(key=lambda entry: entry[:2])
+    for _, number, key, item in found[:limit]:
+        place = {"pk": key.pk, "sk": key.sk, **item}
+        after |= {f"{number}.{name}": place[name] for name in names}
+    more = more or len(found) > limit
+    next_cursor = write_cursor((0, after), list_name) if more else None
+    return [key for _, _, key, _ in found[:limit]], next_cursor
 
 
 def index_page(

@@ -14,7 +14,7 @@ from opscore.models.task import Attempt, AttemptStatus, LastWord, Task
 from opscore.ports import Put, Scalar, Store, Table, Update
 from opscore.records import keys
 from opscore.records.codec import decode, encode
-from opscore.records.paging import Listing, index_page
+from opscore.records.paging import Listing, index_page, merged
 
 PAGE = 200
 LONGEST_RUN_DAYS = 366
@@ -158,6 +158,26 @@ class Tasks:
             oldest = self._store.get_many([key for key, _ in page.items])
             since += [int(str(item["listSk"]).split("#", 1)[0]) for item in oldest.values()]
         return min(since, default=None)
+
+    def open(self, *, limit: int, cursor: str | None) -> Listing[Attempt]:
+        """A page of the attempts without an end, the oldest first; those that wait for a signal or
+        a child session by the end of their time.
+        """
+        shards = range(keys.INDEX_SHARDS)
+        partitions = [*(f"open#{shard}" for shard in shards), _approvals_partition(None)]
+        wanted, next_cursor = merged(
+            self._store,
+            Table.WORK,
+            keys.LIST,
+            partitions,
+            list_name="open",
+            limit=limit,
+            cursor=cursor,
+        )
+        found = self._store.get_many(wanted)
+        attempts = [decode(Attempt, found[key]) for key in wanted if key in found]
+        ended = AttemptStatus.CLOSED
+        return Listing([a for a in attempts if a.status is not ended], next_cursor)
 
     def approvals(
         self, *, workflow_id: str | None, limit: int, cursor: str | None

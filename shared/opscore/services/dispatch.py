@@ -252,7 +252,8 @@ class Dispatcher:
         """Let the attempt's message wait, with no agent claimed. Raises NotNow, ConditionFailed."""
         if attempt.status is AttemptStatus.PARKED:
             self._handover.watch(attempt)  # it waits in a list; the message may end
-        if attempt.rev == 0:
+        elif (attempt.due_at or 0) < self._clock() + 2 * seconds * 1000:
+            # On record for people; and the message that waits is not to be taken for a lost one.
             _, task_changes = self._tasks.recorded(attempt, task)
             kept = attempt.replace(due_at=self._clock() + UNSENT_RECHECK_MS)
             self._store.write(self._tasks.put(kept), *task_changes)
@@ -329,7 +330,8 @@ class Dispatcher:
         message = attempt.task_message
         work = self._work(message)
         pauses = [work.session, *work.policies]
-        resumed_at = max(pause.resumed_at or 0 for pause in pauses if pause is not None)
+        resumed = [pause.resumed_at or 0 for pause in pauses if pause is not None]
+        resumed_at = max(resumed, default=0)
         until = resumed_at + round(message.wait_timeout * 1000)
         pausing = next((policy for policy in work.policies if policy.paused), None)
         try:

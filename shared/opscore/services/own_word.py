@@ -15,6 +15,7 @@ from opscore.observability import bind
 from opscore.ports import Clock, ConditionFailed, Scalar, Store
 from opscore.records import keys
 from opscore.records.codec import decode
+from opscore.records.paging import Listing
 from opscore.records.tasks import Tasks
 from opscore.services import TRIES
 from opscore.services.judging import judged
@@ -61,6 +62,10 @@ class OwnWord:
                 continue
             return
         raise Contended("the task keeps changing; try again")
+
+    def open(self, *, limit: int, cursor: str | None) -> Listing[Attempt]:
+        """A page of the attempts without an end, the oldest first."""
+        return self._tasks.open(limit=limit, cursor=cursor)
 
     def read(self, reference: str) -> Attempt:
         """The attempt, by its id or by any reference to it. Raises TaskNotFound."""

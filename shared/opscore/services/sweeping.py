@@ -25,6 +25,7 @@ from opscore.records.waiting import (
     subject_of,
 )
 from opscore.services.dispatch import Dispatcher, NotNow
+from opscore.services.handover import UNSENT_RECHECK_MS
 from opscore.services.outcomes import Decided, Outcomes
 from opscore.services.quarantine import QuarantineService
 from opscore.services.recording import Recording
@@ -133,8 +134,12 @@ class Sweeper:
         match attempt.status:
             case AttemptStatus.COMPLETING:
                 self._outcomes.send(Decided.of(attempt), again=True)
-            case AttemptStatus.RECEIVED | AttemptStatus.SENDING:
-                # Its message, or the worker that had it, got lost.
+            case AttemptStatus.RECEIVED:
+                # Its message got lost. The next one may be hidden for long, and is then not lost.
+                self._queue.send(AttemptMessage(attempt_id=attempt.attempt_id))
+                self._look_again(attempt.replace(due_at=now + UNSENT_RECHECK_MS))
+            case AttemptStatus.SENDING:
+                # The worker that had it got lost.
                 if attempt.sending_until is None or attempt.sending_until <= now:
                     self._queue.send(AttemptMessage(attempt_id=attempt.attempt_id))
                 self._look_again(attempt.replace(due_at=now + RECHECK_MS))

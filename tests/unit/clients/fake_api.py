@@ -69,6 +69,7 @@ class FakeOpsCore(BaseAdapter):
         self.quarantines: list[Json] = []
         self.approvals: dict[str, Json] = {}
         self.signals: list[Json] = []
+        self.open_tasks: list[Json] = []
         self.started_by_key: dict[str, str] = {}
         self.plays: dict[str, list[Json]] = {}
         self.inline: list[Json] = []
@@ -147,6 +148,7 @@ class FakeOpsCore(BaseAdapter):
         yield "GET", f"{base}/quarantines", lambda seen: _paged(seen, self.quarantines)
         yield "POST", f"{base}/quarantines", self._impose
         yield "POST", f"{base}/quarantines/release", self._release
+        yield "GET", f"{base}/tasks", lambda seen: _paged(seen, self.open_tasks)
         yield "POST", f"{base}/task/{one}/complete", lambda *_: Answer(200, {"status": "success"})
         yield "POST", f"{base}/workflows/validate", self._validate
         yield "GET", f"{base}/workflows", self._list_workflows

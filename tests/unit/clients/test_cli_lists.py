@@ -121,6 +121,24 @@ def test_quarantines_are_added_listed_and_released(api: FakeOpsCore, opscore: Op
     assert opscore("quarantine", "add", "--reason", "of nothing").exit_code == 2
 
 
+def test_tasks_that_have_not_ended_are_listed(api: FakeOpsCore, opscore: Opscore) -> None:
+    at = "2026-11-22T10:00:00Z"
+    common = {"workflowId": "w", "taskDefinitionId": "t", "sessionId": "s-1", "createdAt": at}
+    api.open_tasks = [
+        {**common, "attemptId": "a-1", "status": "SENT", "owner": "agent", "agentId": "writer",
+         "waitingList": None, "deadline": at},
+        {**common, "attemptId": "a-2", "status": "RECEIVED", "owner": "queue", "agentId": None,
+         "waitingList": None, "deadline": None},
+    ]  # fmt: skip
+
+    lines = opscore("task", "list").stdout.splitlines()
+
+    shown = [line.split("\t") for line in lines]
+    assert [fields[0] for fields in shown] == ["a-1", "a-2"]
+    assert [fields[4] for fields in shown] == ["writer", "queue"]
+    assert [fields[-1] for fields in shown] == ["s-1", "s-1"]
+
+
 def test_an_agent_is_deregistered(api: FakeOpsCore, opscore: Opscore) -> None:
     api.agents["a"] = an_agent("a")
 
