@@ -190,10 +190,31 @@ def test_quarantined_agent_s_task_is_retried_elsewhere_until_it_is_released(
     assert lying.say("complete", late, result="a lie").status_code == 409
     honest.report("active")
     waiting = api.start(workflow(step(agentCapability=capability)))
-    api.attempt(waiting, "PARKED")
+    attempt_id = api.attempt(waiting, "PARKED")["attemptId"]
+    open_tasks = {task["attemptId"]: task for page in api.pages("tasks") for task in page}
+    assert open_tasks[attempt_id]["owner"] == "waitingList"
     api.post(f"agent/{lying.agent_id}/release")
     lying.done(lying.next_run(), "at last")
     assert api.end(waiting)["result"] == "at last"
+
+
+def test_quarantined_capability_waits_until_it_is_released(api: Api, fleet: Fleet) -> None:
+    capability = f"with / and white space, {fresh('closed')}"
+    agent = fleet.add(capability)
+    subject = {"capability": capability}
+    imposed = api.post("quarantines", {**subject, "reason": "wrong model"}).json()
+    session_id = api.start(workflow(step(agentCapability=capability)))
+    api.attempt(session_id, "PARKED")
+
+    listed = [found for page in api.pages("quarantines") for found in page]
+    api.post("quarantines/release", subject)
+
+    assert imposed["applied"] is True
+    assert imposed in listed
+    agent.done(agent.next_run(), "at last")
+    assert api.end(session_id)["result"] == "at last"
+    past = [found for page in api.pages("quarantines", past="true") for found in page]
+    assert [found["reason"] for found in past if found["name"] == capability] == ["wrong model"]
 
 
 def message_of(aws: Any, attempt_id: str) -> str:

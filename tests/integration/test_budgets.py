@@ -172,6 +172,22 @@ def test_dispatch_and_completion_under_policies(world: World, kinds: list[str]) 
     keeps(f"complete a task under {len(kinds)} policies", 7, calls)
 
 
+def test_dispatch_while_the_gateway_is_left_alone(world: World) -> None:
+    world.agent("a")
+    world.statuses["a"] = 503
+    for _ in range(3):
+        trigger(world)
+        world.settle()
+        world.clock.forward(1)
+    trigger(world)
+
+    calls = calls_of(world, world.settle, "task_dispatcher")
+
+    # Read, agent, the attempt on record, its message hidden; no agent claimed, nothing sent.
+    keeps("dispatch while the gateway is left alone", 4 + shards_probed(calls), calls)
+    assert "http POST" not in calls
+
+
 def add_agents(world: World, number: int) -> None:
     """Idle agents, written as they lie in their table."""
     requests = [
