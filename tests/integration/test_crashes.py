@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -282,6 +283,81 @@ def policy_resumed(world: World) -> None:
     world.settle()
 
 
+def waiting_for(**step: Any) -> Act:
+    """Sessions of one step that waits for what is no agent's, for five minutes at the most."""
+
+    def prepare(world: World) -> None:
+        two_agents(world)
+        world.plan([{"timeout": 300} | step], retries=0)
+
+    return prepare
+
+
+def asked(world: World) -> None:
+    waiting_for(kind="approval", prompt="?")(world)
+    run(world)
+
+
+def approve(world: World) -> None:
+    listed = world.request("task_api", events.approvals()) or {"items": []}
+    for approval in listed["items"]:
+        world.request("task_api", events.approval_word(approval["taskId"], "approve"))
+    world.settle()
+
+
+def wait_too_long(world: World) -> None:
+    run(world)
+    world.clock.forward(302)
+    world.settle()
+
+
+def signal_all(world: World) -> None:
+    for session_id in list(world.executions.executions):
+        world.request("session_api", events.signal(session_id, "go", 1, "only-once"))
+    world.settle()
+
+
+def signal_first(world: World) -> None:
+    trigger(world)
+    signal_all(world)
+
+
+def signal_later(world: World) -> None:
+    run(world)
+    signal_all(world)
+
+
+def with_child(prepare_agents: Act = two_agents) -> Act:
+    """Sessions of one step, which is a session of another workflow."""
+
+    def prepare(world: World) -> None:
+        world.request("workflow_api", events.workflow(WORKFLOW | {"id": "child"}))
+        prepare_agents(world)
+        step = {"kind": "workflow", "childWorkflowId": "child", "timeout": 2000}
+        world.plan([step], retries=0)
+        world.plan([{}], of="child", retries=0)
+
+    return prepare
+
+
+def child_at_work(world: World) -> None:
+    """A session, and the child that it waits for, whose agent is silent."""
+    with_child(one_that(is_silent))(world)
+    world.plan([{"timeout": 3000}], of="child", retries=0)
+    run(world)
+
+
+def cancel_parent(world: World) -> None:
+    parent, _ = world.executions.executions
+    world.request("session_api", events.session_move(parent, "cancel"), insists=True)
+    world.settle()
+
+
+def child_too_late(world: World) -> None:
+    world.clock.forward(2002)
+    world.settle()
+
+
 def hand_out_refused(world: World) -> None:
     """What was parked is refused by the agent that came for it."""
     run(world)
@@ -395,6 +471,65 @@ SCENARIOS = [
         ended="FAILED",
         sessions=2,
         also=done_once,
+    ),
+    Scenario(
+        "a person approves",
+        approve,
+        asked,
+        within=("task_api",),
+        or_ends="FAILED",
+    ),
+    Scenario(
+        "nobody approves",
+        wait_too_long,
+        waiting_for(kind="approval", prompt="?"),
+        ends="FAILED",
+    ),
+    Scenario(
+        "a signal comes before its step",
+        signal_first,
+        waiting_for(kind="signal", signal="go"),
+        within=("task_dispatcher", "session_api"),
+        or_ends="FAILED",
+    ),
+    Scenario(
+        "a signal comes when its step waits",
+        signal_later,
+        waiting_for(kind="signal", signal="go"),
+        within=("task_dispatcher", "session_api"),
+        or_ends="FAILED",
+    ),
+    Scenario(
+        "a session has a child",
+        run,
+        with_child(),
+        within=("task_dispatcher", "execution_recorder"),
+        sessions=2,
+    ),
+    Scenario(
+        "a child fails, and its parent with it",
+        run,
+        with_child(one_that(gives_up)),
+        within=("execution_recorder",),
+        ends="FAILED",
+        sessions=2,
+    ),
+    Scenario(
+        "a session is cancelled with its child",
+        cancel_parent,
+        child_at_work,
+        within=EVERYTHING,
+        ends="ABORTED",
+        sessions=2,
+    ),
+    Scenario(
+        "a child takes too long",
+        child_too_late,
+        child_at_work,
+        within=("task_dispatcher", "execution_recorder", "sweeper"),
+        ends="FAILED",
+        ended="ABORTED",
+        sessions=2,
     ),
 ]
 

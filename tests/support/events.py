@@ -169,6 +169,29 @@ def trigger(
     )
 
 
+def signal(session_id: str, name: str, payload: Any, signal_id: str) -> dict[str, Any]:
+    """A signal for a session."""
+    body = {"name": name, "payload": payload, "signalId": signal_id}
+    path = f"{API}/session/{session_id}/signal"
+    return http("POST", path, body, route=f"{API}/session/{{sessionId}}/signal")
+
+
+def approvals(**query: str) -> dict[str, Any]:
+    """A look at the approvals that wait."""
+    return http("GET", f"{API}/approvals", query=query)
+
+
+def approval_word(
+    task_id: str, word: str, body: Mapping[str, Any] | None = None, *, key: str | None = None
+) -> dict[str, Any]:
+    """A person's word on an approval, `approve` or `reject`, with a key of that name."""
+    path = f"{API}/approval/{task_id}/{word}"
+    event = http("POST", path, body, route=f"{API}/approval/{{taskId}}/{word}")
+    if key is not None:
+        event["requestContext"]["authorizer"] = {"lambda": {"name": key}}
+    return event
+
+
 def own_word(reference: str, word: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """An agent's own word on its task: `complete`, `fail` or `heartbeat`."""
     return http(

@@ -49,11 +49,12 @@ class _Refusal(Exception):
 @dataclass
 class Executions:
     """`steps`: the task messages of a session, one after the other, without what differs between
-    sessions and tries. `messages` and `events`: what Step Functions sends of itself, still to be
-    delivered.
+    sessions and tries; `steps_of`: those of other workflows, by their ids.
+    `messages` and `events`: what Step Functions sends of itself, still to be delivered.
     """
 
     steps: Sequence[dict[str, Any]] = ()
+    steps_of: dict[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
     retries: int = 0
     messages: deque[dict[str, Any]] = field(default_factory=deque)
     events: deque[dict[str, Any]] = field(default_factory=deque)
@@ -121,8 +122,12 @@ class Executions:
                 "retry": retry,
                 "route": 0,
             }
-            | self.steps[step]
+            | self._steps(execution)[step]
         )
+
+    def _steps(self, execution: Execution) -> Sequence[dict[str, Any]]:
+        workflow_id = json.loads(execution.input)["session"]["workflowId"]
+        return self.steps_of.get(workflow_id, self.steps)
 
     def _describe(self, given: dict[str, Any]) -> dict[str, Any]:
         execution = self._found(given)
@@ -144,7 +149,7 @@ class Executions:
 
     def _succeed(self, given: dict[str, Any]) -> dict[str, Any]:
         token = self._accepted(given["taskToken"], ("success", given["output"]))
-        if token.step + 1 < len(self.steps):
+        if token.step + 1 < len(self._steps(token.execution)):
             self._enter(token.execution, token.step + 1, 0)
         else:
             self._end(token.execution, "SUCCEEDED", output=given["output"])

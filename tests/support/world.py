@@ -127,8 +127,10 @@ class World:
         self._work: deque[Delivery] = deque()
         self.plan([{}])
 
-    def plan(self, steps: Sequence[dict[str, Any]], retries: int = 2) -> None:
-        """What the sessions to come consist of."""
+    def plan(
+        self, steps: Sequence[dict[str, Any]], retries: int = 2, *, of: str | None = None
+    ) -> None:
+        """What the sessions to come consist of, or those of one workflow."""
         usual = {
             "taskId": "step",
             "name": "Step",
@@ -136,7 +138,11 @@ class World:
             "timeout": 60,
             "waitTimeout": 1200,
         }
-        self.executions.steps = [usual | {"agentCapability": "work"} | step for step in steps]
+        planned = [usual | {"agentCapability": "work"} | step for step in steps]
+        if of is None:
+            self.executions.steps = planned
+        else:
+            self.executions.steps_of[of] = planned
         self.executions.retries = retries
 
     # ---- the functions

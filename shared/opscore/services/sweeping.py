@@ -150,6 +150,8 @@ class Sweeper:
                     attempt = attempt.replace(deadline=deadline, heartbeat_at=now)
                 self._look_again(attempt.replace(due_at=next_deadline(attempt)))
             case AttemptStatus.WAITING:
+                # Whoever put it on record may have died before the rest.
+                self._queue.send(AttemptMessage(attempt_id=attempt.attempt_id))
                 self._look_again(attempt.replace(due_at=attempt.deadline))
             case AttemptStatus.PARKED:
                 self._look_again(attempt.replace(due_at=attempt.wait_deadline))

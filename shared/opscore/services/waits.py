@@ -16,6 +16,9 @@ from opscore.services.outcomes import Outcomes
 from opscore.services.recording import Recording
 from opscore.services.signals import Signals
 
+RECHECK_MS = 60_000
+"""When the sweeper looks whether what follows the record was done."""
+
 
 class Waits:
     """Puts such attempts on record as waiting, and ends those whose time is over."""
@@ -47,8 +50,13 @@ class Waits:
 
         Raises ConditionFailed when another worker was faster.
         """
-        deadline = self._clock() + round(attempt.message.timeout * 1000)
-        waiting = attempt.replace(status=AttemptStatus.WAITING, deadline=deadline, due_at=deadline)
+        now = self._clock()
+        deadline = now + round(attempt.message.timeout * 1000)
+        waiting = attempt.replace(
+            status=AttemptStatus.WAITING,
+            deadline=deadline,
+            due_at=min(deadline, now + RECHECK_MS),
+        )
         try:
             waiting, more = self._with_cause(waiting, work)
         except NoChild as refusal:
