@@ -82,15 +82,17 @@ class Sessions:
         session_id: str,
         *,
         from_task: str | None = None,
+        version: str | int | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> Rerun:
         """Run an ended session again, as a new one that keeps the results made before.
 
-        `from_task`: a task's key, or a step; what failed, by default. Carries an idempotency key
+        `from_task`: a task's key, or a step; what failed, by default. `version`: `same` (the
+        default), `current` or a number. Carries an idempotency key
         always, as `trigger` does.
         """
-        body = {"fromTask": from_task, "dryRun": dry_run}
+        body = {"fromTask": from_task, "workflowVersion": version, "dryRun": dry_run}
         answer = self._http.call(
             "POST",
             route("session", session_id, "rerun"),

@@ -249,16 +249,21 @@ class Triggered(TypedDict):
     message: str
 
 
-class Rerun(TypedDict):
-    """The answer to a rerun: the new session (None after a dry run), and the tasks it keeps."""
+class PlannedRerun(TypedDict):
+    """What runs again, on which version, from which tasks, onto whom, and which tasks are kept."""
 
-    sessionId: str | None
     workflowId: str
     workflowVersion: int | None
     rerunOf: str
     fromTasks: list[str]
     onto: JsonObject | None
     kept: list[str]
+
+
+class Rerun(PlannedRerun):
+    """The answer to a rerun: the new session (None after a dry run), and what it keeps."""
+
+    sessionId: str | None
     message: str
 
 
@@ -341,6 +346,25 @@ class Policy(TypedDict):
     reason: str | None
     updatedBy: str | None
     updatedAt: str
+
+
+class LetterError(TypedDict):
+    """Why a dead letter could not be replayed."""
+
+    code: str
+    detail: Any
+
+
+class Replayed(TypedDict):
+    """What became of a dead letter: the session that its task runs again in (None after a dry run,
+    or an error); `again`: it was begun before.
+    """
+
+    deadLetterId: str
+    sessionId: str | None
+    again: bool
+    rerun: PlannedRerun | None
+    error: LetterError | None
 
 
 class LetterGroup(TypedDict):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
@@ -53,6 +53,7 @@ class RerunBody(Model):
     model_config = ConfigDict(extra="forbid")
 
     from_task: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    workflow_version: Literal["same", "current"] | Annotated[int, Field(ge=1)] = "same"
     dry_run: bool = False
 
 

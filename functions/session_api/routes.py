@@ -85,7 +85,7 @@ def add_routes(app: Resolver) -> None:
         session_id = _session_id()
         wanted = optional_body(RerunBody, app.current_event)
         from_tasks = () if wanted.from_task is None else (wanted.from_task,)
-        request = RerunRequest(session_id, from_tasks)
+        request = RerunRequest(session_id, from_tasks, version=wanted.workflow_version)
         if wanted.dry_run:
             plan = services().reruns.plan(request)
             return answer(200, rerun_views.rerun(plan, None))

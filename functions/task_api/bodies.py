@@ -1,29 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from opscore.http.requests import Paging
 from opscore.models.base import Model
-from opscore.models.dead_letter import LetterError, LetterState
 from opscore.models.limits import Capability, ErrorCode, Id, Label
 from opscore.models.outcome import TaskError
 from opscore.models.policy import PolicyKind
-from opscore.records.dead_letters import LetterFilter
 from opscore.services.policies import Wanted
 from opscore.workflows.shipped import DEFAULT_MAX_RETRIES
-
-
-def _milliseconds(text: str) -> int:
-    moment = datetime.fromisoformat(text)  # its ValueError is the fault that is shown
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (zoned - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
-
-
-Moment = Annotated[int, BeforeValidator(_milliseconds)]
-"""A time as ISO 8601 text; milliseconds of our clock inside."""
 
 Duration = Annotated[int, Field(ge=1, le=30 * 86_400)]
 
@@ -133,28 +120,3 @@ class PolicyBody(ReasonBody):
     def wanted(self) -> Wanted:
         """The limits."""
         return Wanted(self.max_concurrent, self.rate_per_second, self.burst)
-
-
-class DiscardBody(Model):
-    """Why nobody will do this task any more."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class LetterQuery(Paging):
-    """Which dead letters are listed; times in ISO 8601, UTC without a zone."""
-
-    workflow_id: Annotated[Id | None, Field(alias="workflowId")] = None
-    capability: Capability | None = None
-    error: LetterError | None = None
-    state: LetterState | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-
-    def filter(self) -> LetterFilter:
-        """The letters meant."""
-        return LetterFilter(
-            self.workflow_id, self.capability, self.error, self.state, self.since, self.until
-        )

@@ -4,21 +4,19 @@ from typing import Any
 
 from functions.task_api.bodies import (
     CompleteBody,
-    DiscardBody,
     FailBody,
     HeartbeatBody,
-    LetterQuery,
     TaskBody,
 )
+from functions.task_api.letters import add_letter_routes
 from functions.task_api.policies import add_policy_routes
 from opscore.bootstrap import now_ms, services
-from opscore.http import letter_views, views
+from opscore.http import views
 from opscore.http.app import Resolver
 from opscore.http.requests import (
     Paging,
     body,
     bounded,
-    caller,
     idempotency_key,
     optional_body,
     path_id,
@@ -75,37 +73,7 @@ def add_routes(app: Resolver) -> None:
         services().own_word.heartbeat(_task_id(), said.agent_id)
         return answer(200, SUCCESS | {"message": "Heartbeat noted"})
 
-    @app.get("/v1/opscore/dead-letters")
-    def dead_letters() -> Any:
-        page = query(LetterQuery, app.current_event)
-        found = services().letterbox.found(page.filter(), limit=page.limit, cursor=page.cursor)
-        return answer(200, views.listing(found, letter_views.dead_letter))
-
-    @app.get("/v1/opscore/dead-letters/groups")
-    def dead_letter_groups() -> Any:
-        page = query(LetterQuery, app.current_event)
-        found = services().letterbox.groups(page.filter(), cursor=page.cursor)
-        return answer(200, views.listing(found, letter_views.group))
-
-    @app.get("/v1/opscore/dead-letter/<dead_letter_id>")
-    def dead_letter(**_: str) -> Any:
-        return answer(200, letter_views.with_body(*services().letterbox.get(_letter_id())))
-
-    @app.get("/v1/opscore/dead-letter/<dead_letter_id>/compare/<other_id>")
-    def compare(**_: str) -> Any:
-        other_id = path_id(app.current_event, "otherId")
-        found = services().letterbox.compare(_letter_id(), other_id)
-        return answer(200, letter_views.comparison(found))
-
-    @app.post("/v1/opscore/dead-letter/<dead_letter_id>/discard")
-    def discard(**_: str) -> Any:
-        said = body(DiscardBody, app.current_event)
-        by = caller(app.current_event)
-        discarded = services().letterbox.discard(_letter_id(), said.reason, by)
-        return answer(200, letter_views.dead_letter(discarded))
-
-    def _letter_id() -> str:
-        return path_id(app.current_event, "deadLetterId")
+    add_letter_routes(app)
 
     def _task_id() -> str:
         task_id = path_id(app.current_event, "taskId")

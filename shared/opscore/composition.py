@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from opscore.services.quarantine import QuarantineService
     from opscore.services.recording import Recording
     from opscore.services.redelivery import Redelivery
+    from opscore.services.replay import ReplayService
     from opscore.services.reports import Reports
     from opscore.services.rerun import RerunService
     from opscore.services.sessions import SessionService
@@ -347,6 +348,19 @@ class Services:
 
         return DeadLetterService(
             self._ports.store, self.letters, self.task_records, self.outcomes, self._ports.clock
+        )
+
+    @cached_property
+    def replays(self) -> ReplayService:
+        from opscore.services.replay import ReplayService
+
+        return ReplayService(
+            self._ports.store,
+            self.letters,
+            self.session_records,
+            self.reruns,
+            self.launch,
+            self._ports.clock,
         )
 
     @cached_property

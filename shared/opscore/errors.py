@@ -12,7 +12,8 @@
     │                             PolicyNotFound, QuarantineNotFound
     ├── Conflict                  the caller's view is out of date
     │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
-    │   ├── SessionNotFinal, NothingFailed, DefinitionGone, LetterSettled
+    │   ├── SessionNotFinal, NothingFailed, DefinitionGone
+    │   ├── KeptTaskChanged, LetterSettled, NotReplayable
     │   ├── ApprovalClosed, SignalIdReused, TooManySignals
     │   └── Contended             another writer was faster, every time: try again
     ├── DependencyFailed          AWS or AgentKit did not answer well: try again
@@ -258,6 +259,18 @@ class TooManySignals(Conflict):
     """As many signals of this name are kept as may be; a step has to take one first."""
 
     code = "too_many_signals"
+
+
+class KeptTaskChanged(Conflict):
+    """The wanted version would not have made the results that shall be kept."""
+
+    code = "kept_task_changed"
+
+
+class NotReplayable(Conflict):
+    """The dead letter is no task's: there is nothing to run again."""
+
+    code = "not_replayable"
 
 
 class LetterSettled(Conflict):

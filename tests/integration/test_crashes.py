@@ -171,6 +171,10 @@ def gateway_back(world: World) -> None:
 
 def undeliverable(world: World) -> None:
     world.plan([{}], retries=0)
+    undeliverable_as_planned(world)
+
+
+def undeliverable_as_planned(world: World) -> None:
     run(world)
     for seconds in (5, 10, 20, 40, 80, 160):
         world.clock.forward(seconds)
@@ -358,6 +362,30 @@ def child_too_late(world: World) -> None:
     world.settle()
 
 
+def dead_after_half(world: World) -> None:
+    """A session whose first task was done, and whose second became a dead letter."""
+    two_agents(world)
+    world.plan([{}, {"agentId": "b", "taskId": "second"}], retries=0)
+    world.statuses["b"] = 503
+    undeliverable_as_planned(world)
+    world.statuses.clear()
+
+
+def replay(world: World) -> None:
+    (letter,) = (i for i in world.deployment.items("WorkTable") if i["sk"] == "deadLetter")
+    world.request("task_api", events.replay(letter["deadLetterId"]))
+    world.settle()
+
+
+def replayed_once(world: World) -> list[str]:
+    """What is wrong with a replay: letter and session must say the same, and no result be lost."""
+    work = world.deployment.items("WorkTable")
+    (letter,) = (i for i in work if i["sk"] == "deadLetter")
+    reruns = [i["sessionId"] for i in work if i["sk"] == "session" and "rerun" in i]
+    as_said = [letter["replayedAs"]] if letter["state"] == "replayed" else []
+    return done_once(world) + ([] if as_said == reruns else [f"{letter}, but {reruns}"])
+
+
 def hand_out_refused(world: World) -> None:
     """What was parked is refused by the agent that came for it."""
     run(world)
@@ -530,6 +558,15 @@ SCENARIOS = [
         ends="FAILED",
         ended="ABORTED",
         sessions=2,
+    ),
+    Scenario(
+        "a dead letter is replayed",
+        replay,
+        dead_after_half,
+        within=("task_api",),
+        ended="FAILED",
+        sessions=2,
+        also=replayed_once,
     ),
 ]
 

@@ -147,6 +147,12 @@ def policy(
     return http(method, path, body, route=route, query={"name": name})
 
 
+def replay(letter_id: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A dead letter shall be replayed."""
+    path = f"{API}/dead-letter/{letter_id}/replay"
+    return http("POST", path, body, route=f"{API}/dead-letter/{{deadLetterId}}/replay")
+
+
 def trigger(
     workflow: str | Mapping[str, Any],
     payload: Mapping[str, Any] | None = None,

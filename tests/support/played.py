@@ -18,7 +18,7 @@ def with_steps(fleet: Fleet, *steps: str) -> Session:
     """An agent, a workflow of those steps, and a session of it."""
     tasks = [{"taskId": step, "agentCapability": "work"} for step in steps]
     fleet.workflows.apply("wf", {"id": "wf", "name": "W", "tasks": tasks})
-    fleet.agent("a")
+    fleet.agent("a", "work", "rare")
     return fleet.sessions.start(StartRequest("wf", None, {"n": 1}))
 
 

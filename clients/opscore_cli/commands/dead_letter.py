@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -11,12 +12,19 @@ from opscore_cli.commands.letter_options import (
     WorkflowOption,
     filters,
 )
-from opscore_cli.commands.options import CursorOption, LimitOption
+from opscore_cli.commands.options import (
+    CursorOption,
+    DryRunOption,
+    LimitOption,
+    VersionOption,
+    version_of,
+)
 from opscore_cli.present import Column, write_fields, write_json, write_rows
-from opscore_cli.program import complain
+from opscore_cli.program import CommandFailedError, WrongUsageError, complain
 from opscore_cli.shell import Shell, command
+from opscore_cli.story import reason
 from opscore_cli.times import ago, local
-from opscore_client.types import DeadLetter, Difference, LetterGroup
+from opscore_client.types import DeadLetter, Difference, LetterGroup, Replayed
 
 app = typer.Typer(help="Dead letters: task messages that could not be delivered.")
 
@@ -115,6 +123,98 @@ def compare_dead_letters(
 def _side(values: list[Any]) -> Any:
     """A side's value; texts in quotes, so that they are told from what is not there."""
     return f'"{values[0]}"' if values and isinstance(values[0], str) else next(iter(values), None)
+
+
+@command(app, "replay")
+def replay_dead_letters(
+    shell: Shell,
+    dead_letter_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[DEAD_LETTER_ID...]")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All open ones.")] = False,
+    workflow: WorkflowOption = None,
+    capability: CapabilityOption = None,
+    error: ErrorOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    to_agent: Annotated[
+        str | None, typer.Option(help="Who does these tasks, instead of whom the template names.")
+    ] = None,
+    to_capability: Annotated[
+        str | None, typer.Option(help="The capability that does them instead.")
+    ] = None,
+    version: VersionOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Run the sessions of dead letters again from their tasks: of some, or by filter."""
+    letters = shell.client.dead_letters
+    wanted = filters(shell, workflow, capability, error, since, until)
+    filtered = any(value is not None for value in wanted.values())
+    if (bool(dead_letter_ids), every, filtered).count(True) != 1:
+        raise WrongUsageError("give ids of dead letters, or filters, or --all")
+    if to_agent is not None and to_capability is not None:
+        raise WrongUsageError("give --to-agent or --to-capability, not both")
+    on = version_of(version)
+    done = (
+        [
+            letters.replay(
+                one, agent_id=to_agent, capability=to_capability, version=on, dry_run=dry_run
+            )
+            for one in dead_letter_ids
+        ]
+        if dead_letter_ids
+        else [
+            *letters.replay_all(
+                agent_id=to_agent,
+                to_capability=to_capability,
+                version=on,
+                dry_run=dry_run,
+                **wanted,
+            )
+        ]
+    )
+    if shell.as_json:
+        write_json({"items": done})
+    else:
+        write_rows(shell.console, _REPLAYED, done)
+    refused = [one for one in done if one["error"]]
+    if refused:
+        raise CommandFailedError(f"{len(refused)} of {len(done)} dead letters can't be replayed")
+
+
+def _what_became_of(replayed: Replayed) -> str:
+    if replayed["error"]:
+        return reason(
+            {"code": replayed["error"]["code"], "message": str(replayed["error"]["detail"])}
+        )
+    if replayed["again"]:
+        return "replayed before"
+    return "would be replayed" if replayed["sessionId"] is None else "replayed"
+
+
+def _planned(name: str) -> Callable[[Replayed], str | None]:
+    """A list of the plan in one line, where there is a plan."""
+
+    def show(replayed: Replayed) -> str | None:
+        rerun: Any = replayed["rerun"]
+        return None if rerun is None else ", ".join(rerun[name])
+
+    return show
+
+
+def _onto(replayed: Replayed) -> str | None:
+    onto = None if replayed["rerun"] is None else replayed["rerun"]["onto"]
+    return None if onto is None else onto["agentId"] or onto["agentCapability"]
+
+
+_REPLAYED: list[Column[Replayed]] = [
+    Column("dead letter", lambda replayed: replayed["deadLetterId"]),
+    Column("session", lambda replayed: replayed["sessionId"]),
+    Column("from", _planned("fromTasks")),
+    Column("kept", _planned("kept")),
+    Column("onto", _onto),
+    Column("outcome", _what_became_of),
+]
 
 
 @command(app, "discard")

@@ -2,7 +2,14 @@ from typing import Annotated
 
 import typer
 
-from opscore_cli.commands.options import CursorOption, DryRunOption, EveryOption, LimitOption
+from opscore_cli.commands.options import (
+    CursorOption,
+    DryRunOption,
+    EveryOption,
+    LimitOption,
+    VersionOption,
+    version_of,
+)
 from opscore_cli.given import read_json
 from opscore_cli.present import Column, write_json
 from opscore_cli.rerun_view import show_rerun
@@ -91,12 +98,15 @@ def rerun_session(
         str | None,
         typer.Option("--from", metavar="TASK", help="A task or step; what failed, by default."),
     ] = None,
+    version: VersionOption = None,
     dry_run: DryRunOption = False,
     watch: Annotated[bool, typer.Option(help="Watch it until it ends.")] = True,
     every: EveryOption = 0.5,
 ) -> None:
     """Run an ended session again, keeping the results that were made."""
-    planned = shell.client.sessions.rerun(session_id, from_task=from_task, dry_run=dry_run)
+    planned = shell.client.sessions.rerun(
+        session_id, from_task=from_task, version=version_of(version), dry_run=dry_run
+    )
     new_id = planned["sessionId"]
     if new_id is None or not watch:
         show_rerun(shell, planned)

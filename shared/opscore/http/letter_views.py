@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from opscore.http import rerun_views
 from opscore.http.views import iso
 from opscore.lifecycle.letters import Difference, LetterGroup, fingerprint
 from opscore.models.dead_letter import DeadLetter
 from opscore.services.letters import Comparison
+from opscore.services.replay import Replayed
 
 
 def dead_letter(value: DeadLetter) -> dict[str, Any]:
@@ -63,6 +65,18 @@ def comparison(value: Comparison) -> dict[str, Any]:
         "other": dead_letter(value.right),
         "differences": [_difference(one) for one in value.differences],
         "complete": value.complete,
+    }
+
+
+def replayed(value: Replayed) -> dict[str, Any]:
+    """What became of a letter that was to be replayed."""
+    error = value.error
+    return {
+        "deadLetterId": value.letter.dead_letter_id,
+        "sessionId": value.session_id,
+        "again": value.again,
+        "rerun": None if value.plan is None else rerun_views.plan_of(value.plan),
+        "error": None if error is None else {"code": error.code, "detail": error.detail},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opscore.models.session import Onto, Session
+from opscore.models.session import Session
 from opscore.services.rerun import Plan
 
 
@@ -16,16 +16,19 @@ def rerun(plan: Plan, session: Session | None) -> dict[str, Any]:
         message = "Session runs again"
     return {
         "sessionId": None if session is None else session.session_id,
-        "workflowId": plan.old.workflow_id,
-        "workflowVersion": plan.machinery.version or None,
-        "rerunOf": plan.old.session_id,
-        "fromTasks": list(plan.rerun.from_tasks),
-        "onto": onto(plan.rerun.onto),
-        "kept": [task.task_key for task in plan.kept],
+        **plan_of(plan),
         "message": message,
     }
 
 
-def onto(value: Onto | None) -> dict[str, Any] | None:
-    """Who does which steps instead of whom the template names."""
-    return None if value is None else value.model_dump(mode="json", by_alias=True)
+def plan_of(value: Plan) -> dict[str, Any]:
+    """What runs again, on which version, from which tasks, onto whom, and what is kept."""
+    onto = value.rerun.onto
+    return {
+        "workflowId": value.old.workflow_id,
+        "workflowVersion": value.machinery.version or None,
+        "rerunOf": value.old.session_id,
+        "fromTasks": list(value.rerun.from_tasks),
+        "onto": None if onto is None else onto.model_dump(mode="json", by_alias=True),
+        "kept": [task.task_key for task in value.kept],
+    }

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from opscore.errors import (
     AgentNotFound,
     Contended,
     DefinitionGone,
+    KeptTaskChanged,
     NothingFailed,
     SessionNotFinal,
     SessionNotFound,
@@ -24,6 +25,7 @@ from opscore.lifecycle.reruns import called, cut, ended_by, keys_kept, line_of, 
 from opscore.lifecycle.sessions import FINAL
 from opscore.models.session import Onto, Rerun, Session, SessionStatus
 from opscore.models.task import Task
+from opscore.models.workflow import WorkflowVersion
 from opscore.observability import bind
 from opscore.ports import Change, Check, ConditionFailed, Machines
 from opscore.records import keys
@@ -31,22 +33,27 @@ from opscore.records.codec import text
 from opscore.records.sessions import Sessions
 from opscore.records.tasks import Tasks
 from opscore.services import TRIES
+from opscore.services.judging import check_input
 from opscore.services.launching import Launch, OnceOnly
 from opscore.services.workflows import WorkflowService
+
+SAME, CURRENT = "same", "current"
+"""The version that the session ran, and the newest; others by their numbers."""
 
 
 @dataclass(frozen=True)
 class RerunRequest:
-    """Which session, from which tasks (keys, or steps; none: what failed)."""
+    """Which session, from which tasks (keys, or steps; none: what failed), on which version."""
 
     session_id: str
     from_tasks: tuple[str, ...] = ()
     onto: Onto | None = None
+    version: str | int = SAME
 
     def digest(self) -> str:
         """The same for the same request."""
         onto = None if self.onto is None else self.onto.model_dump(mode="json")
-        parts = ["rerun", self.session_id, self.from_tasks, onto]
+        parts = ["rerun", self.session_id, self.from_tasks, onto, self.version]
         return hashlib.sha256(text(parts).encode()).hexdigest()
 
 
@@ -68,6 +75,10 @@ class Plan:
     machinery: Machinery
     rerun: Rerun
     kept: Sequence[Task]
+
+
+Settle = Callable[[str], Sequence[Change]]
+"""The id of the new session, to what is written with it."""
 
 
 class RerunService:
@@ -106,7 +117,8 @@ class RerunService:
     def plan(self, request: RerunRequest) -> Plan:
         """What the rerun would be, with nothing done yet.
 
-        Raises SessionNotFound, SessionNotFinal, NothingFailed, TaskNotFound, DefinitionGone.
+        Raises SessionNotFound, SessionNotFinal, NothingFailed, TaskNotFound, DefinitionGone,
+        WorkflowNotFound, KeptTaskChanged, InputInvalid.
         """
         bind(session_id=request.session_id)
         old = self._sessions.get(request.session_id)
@@ -119,7 +131,8 @@ class RerunService:
         line = line_of(old)
         tasks = {keep.session_id: self._tasks.of_session(keep.session_id) for keep in line}
         rerun = self._rerun(old, tasks, request)
-        return Plan(old, self._machinery(old), rerun, keys_kept(rerun, tasks))
+        kept = keys_kept(rerun, tasks)
+        return Plan(old, self._machinery(old, request.version, kept), rerun, kept)
 
     def _rerun(self, old: Session, tasks: dict[str, list[Task]], request: RerunRequest) -> Rerun:
         keeps = line_of(old)
@@ -147,27 +160,52 @@ class RerunService:
             onto=request.onto,
         )
 
-    def _machinery(self, old: Session) -> Machinery:
-        """The version that the session ran; its machines are made again if they are gone."""
-        version = old.workflow_version
-        arns = (old.machine_arn, old.cleanup_arn)
-        if all(arn is None or self._machines.exists(arn) for arn in arns):
-            return Machinery(version, *arns, old.compensated)
-        if version == 0:
+    def _machinery(self, old: Session, wanted: str | int, kept: Sequence[Task]) -> Machinery:
+        """What the new session runs on; machines that are gone are made again."""
+        number = old.workflow_version
+        if wanted not in (SAME, number):
+            if number == 0:
+                raise DefinitionGone(
+                    "the session ran a definition of its own, which has no versions"
+                )
+            return self._other_version(old, None if wanted == CURRENT else int(wanted), kept)
+        run = Machinery(number, old.machine_arn, old.cleanup_arn, old.compensated)
+        if number == 0 and not self._there(run):
             raise DefinitionGone(
                 "the session ran a definition of its own, whose state machine is gone; "
                 "start it anew with the definition"
             )
-        again = self._workflows.rebuilt(old.workflow_id, version)
-        return Machinery(version, again.machine_arn, again.cleanup_arn, again.compensated)
+        return run if self._there(run) else self._made_again(old.workflow_id, number)
 
-    def begin(
-        self, plan: Plan, once: OnceOnly | None, *changes: Change, replay: bool = False
-    ) -> Session:
-        """Write the new session, its mark in the old one and the changes, all or none; start it.
+    def _other_version(self, old: Session, wanted: int | None, kept: Sequence[Task]) -> Machinery:
+        version = self._workflows.get(old.workflow_id, wanted)
+        number = old.workflow_version
+        if version.version != number:
+            steps = list(dict.fromkeys(task.task_id for task in kept))
+            changed = self._workflows.changed_steps(old.workflow_id, number, version, steps)
+            if changed:
+                raise KeptTaskChanged(
+                    f"version {version.version} has other steps than version {number}, of which "
+                    f"results would be kept: {', '.join(changed)}; run again from the first of "
+                    "them (fromTask), or on the same version"
+                )
+            check_input(version, json.loads(old.execution_input)["input"])
+        run = _machinery_of(version)
+        return run if self._there(run) else self._made_again(old.workflow_id, version.version)
 
-        Raises ConditionFailed (index 0: the old session has changed; the changes' begin at 1),
-        AgentNotFound, IdempotencyKeyReused, DependencyFailed.
+    def _there(self, run: Machinery) -> bool:
+        arns = (run.machine_arn, run.cleanup_arn)
+        return all(arn is None or self._machines.exists(arn) for arn in arns)
+
+    def _made_again(self, workflow_id: str, number: int) -> Machinery:
+        return _machinery_of(self._workflows.rebuilt(workflow_id, number))
+
+    def begin(self, plan: Plan, once: OnceOnly | None, settle: Settle | None = None) -> Session:
+        """Write the new session, its mark in the old one and what else is settled by it, all or
+        none; start it.
+
+        Raises ConditionFailed (something has changed since it was read), AgentNotFound,
+        IdempotencyKeyReused, DependencyFailed.
         """
         old = plan.old
         payload = json.loads(old.execution_input)["input"]
@@ -175,11 +213,18 @@ class RerunService:
         new = self._launch.new(
             old.workflow_id, runs.version, runs.machine_arn, payload, old.agent_id
         ).replace(cleanup_arn=runs.cleanup_arn, compensated=runs.compensated, rerun=plan.rerun)
-        marked = self._sessions.put(marked_with(old, new.session_id, replay=replay))
-        agent = [] if old.agent_id is None else [Check(keys.agent(old.agent_id))]
+        settled = [] if settle is None else settle(new.session_id)
+        marked = marked_with(old, new.session_id, replay=settle is not None)
+        onto = plan.rerun.onto
+        agents = sorted({old.agent_id, None if onto is None else onto.agent_id} - {None}, key=str)
+        checks = [Check(keys.agent(str(agent))) for agent in agents]
         try:
-            return self._launch.begin(new, once, marked, *changes, *agent)
+            return self._launch.begin(new, once, *checks, self._sessions.put(marked), *settled)
         except ConditionFailed as refusal:
-            if old.agent_id is not None and len(changes) + 1 in refusal.failed:
-                raise AgentNotFound(old.agent_id) from None
+            for agent in (agents[i] for i in refusal.failed if i < len(agents)):
+                raise AgentNotFound(str(agent)) from None
             raise
+
+
+def _machinery_of(version: WorkflowVersion) -> Machinery:
+    return Machinery(version.version, version.machine_arn, version.cleanup_arn, version.compensated)

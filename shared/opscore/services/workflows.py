@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,18 @@ class WorkflowService:
         """
         found = self.get(workflow_id, version)
         return self._compiled(self.check(found.template), version)
+
+    def changed_steps(
+        self, workflow_id: str, old: int, new: WorkflowVersion, steps: Collection[str]
+    ) -> list[str]:
+        """Those of the steps whose results the new version would not have made.
+
+        Raises WorkflowNotFound, WorkflowInvalid (by the checks of today).
+        """
+        from opscore.workflows.changes import changed
+
+        before = self.check(self.get(workflow_id, old).template).require()
+        return changed(before, self.check(new.template).require(), steps)
 
     def listed(self, *, limit: int, cursor: str | None) -> Listing[WorkflowVersion]:
         return self._workflows.listed(limit=limit, cursor=cursor)

@@ -165,6 +165,8 @@ class FakeOpsCore(BaseAdapter):
         yield "GET", f"{base}/dead-letters/groups", self._group_dead_letters
         yield "GET", f"{base}/dead-letter/{one}/compare/{one}", self._compare
         yield "POST", f"{base}/dead-letter/{one}/discard", self._discard
+        yield "POST", f"{base}/dead-letter/{one}/replay", self._replay
+        yield "POST", f"{base}/dead-letters/replay", self._replay_found
         yield (
             "GET",
             f"{base}/dead-letter/{one}",
@@ -258,6 +260,40 @@ class FakeOpsCore(BaseAdapter):
         ]
         letters = {"deadLetter": self.dead_letters[one], "other": self.dead_letters[other]}
         return Answer(200, {**letters, "differences": found, "complete": True})
+
+    def _replay(self, seen: Seen, letter_id: str) -> Answer:
+        return Answer(202, self._replayed(letter_id, seen.json()))
+
+    def _replay_found(self, seen: Seen) -> Answer:
+        """Some of the open letters, two at a time."""
+        body = seen.json()
+        is_open = [one for one, letter in self.dead_letters.items() if letter["state"] == "open"]
+        start = int(body.get("cursor", 0))
+        cursor = str(start + 2) if start + 2 < len(is_open) else None
+        items = [self._replayed(one, body) for one in is_open[start : start + 2]]
+        return Answer(200, {"items": items, "nextCursor": cursor})
+
+    def _replayed(self, letter_id: str, body: Json) -> Json:
+        letter = self.dead_letters[letter_id]
+        error = None
+        if letter["sessionId"] is None:
+            error = {"code": "not_replayable", "detail": "the dead letter is no task's"}
+        onto = {"agentId": body.get("agentId"), "agentCapability": body.get("agentCapability")}
+        rerun = {
+            "workflowId": letter["workflowId"],
+            "workflowVersion": 1,
+            "rerunOf": letter["sessionId"],
+            "fromTasks": [letter["taskId"]],
+            "onto": onto if any(onto.values()) else None,
+            "kept": ["first", "second"],
+        }
+        return {
+            "deadLetterId": letter_id,
+            "sessionId": None if error or body["dryRun"] else f"again-{letter_id}",
+            "again": False,
+            "rerun": None if error else rerun,
+            "error": error,
+        }
 
     def _discard(self, seen: Seen, letter_id: str) -> Answer:
         letter = self.dead_letters[letter_id]

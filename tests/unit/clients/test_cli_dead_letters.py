@@ -79,3 +79,59 @@ def test_dead_letters_are_discarded_for_a_reason(api: FakeOpsCore, opscore: Opsc
     again = opscore("dead-letter", "discard", "d-1", "--reason", "another")
     assert (again.exit_code, "discarded already" in again.stderr) == (1, True)
     assert opscore("dead-letter", "discard", "d-1").exit_code == 2
+
+
+# ---- replayed
+
+
+def test_a_dead_letter_is_replayed_onto_an_agent(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.dead_letters = {"d-1": a_letter("d-1")}
+
+    result = opscore("dead-letter", "replay", "d-1", "--to-agent", "good", "--version", "current")
+
+    assert result.stdout == "d-1\tagain-d-1\tcollect\tfirst, second\tgood\treplayed\n"
+    assert api.seen[-1].json() == {
+        "agentId": "good",
+        "workflowVersion": "current",
+        "dryRun": False,
+    }
+
+
+def test_dead_letters_are_replayed_by_filter_over_all_pages(
+    api: FakeOpsCore, opscore: Opscore
+) -> None:
+    api.dead_letters = {f"d-{n}": a_letter(f"d-{n}") for n in range(5)}
+    api.dead_letters["d-9"] = a_letter("d-9", sessionId=None)
+
+    result = opscore("dead-letter", "replay", "--workflow", "triage", "--dry-run", "--version", "2")
+
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["d-0", "d-1", "d-2", "d-3", "d-4", "d-9"]
+    assert rows[0][1:] == ["-", "collect", "first, second", "-", "would be replayed"]
+    assert rows[-1][-1] == "not_replayable: the dead letter is no task's"
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "opscore: 1 of 6 dead letters can't be replayed\n",
+    )
+    assert api.seen[0].json() == {
+        "workflowId": "triage",
+        "workflowVersion": 2,
+        "dryRun": True,
+        "all": False,
+    }
+
+
+def test_all_open_ones_are_replayed_only_when_that_is_said(
+    api: FakeOpsCore, opscore: Opscore
+) -> None:
+    api.dead_letters = {"d-1": a_letter("d-1")}
+
+    assert opscore("dead-letter", "replay").exit_code == 2
+    assert opscore("dead-letter", "replay", "d-1", "--all").exit_code == 2
+    wrong = opscore("dead-letter", "replay", "d-1", "--to-agent", "a", "--to-capability", "c")
+    assert wrong.exit_code == 2
+    assert api.seen == []
+
+    done = json.loads(opscore("dead-letter", "replay", "--all", "--json").stdout)
+    assert [one["sessionId"] for one in done["items"]] == ["again-d-1"]
+    assert api.seen[-1].json() == {"dryRun": False, "all": True}

@@ -251,6 +251,15 @@ def test_an_ended_session_runs_again_and_is_watched(api: FakeOpsCore, opscore: O
     assert lines[-1].endswith("session completed after 9.0 s")
 
 
+def test_a_session_runs_again_on_a_version(api: FakeOpsCore, opscore: Opscore) -> None:
+    api.sessions["s-1"] = a_session("s-1", "triage", status="failed")
+
+    for version in ("current", "3"):
+        opscore("session", "rerun", "s-1", "--version", version, "--no-watch")
+
+    assert [seen.json()["workflowVersion"] for seen in api.seen] == ["current", 3]
+
+
 def test_a_dry_run_of_a_rerun_starts_nothing(api: FakeOpsCore, opscore: Opscore) -> None:
     api.sessions["s-1"] = a_session("s-1", "triage", status="failed")
 

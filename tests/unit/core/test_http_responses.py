@@ -32,7 +32,7 @@ STATUS = {
     "ApprovalClosed": 409, "SignalIdReused": 409, "TooManySignals": 409,
     "SessionFinal": 409, "InvalidTransition": 409,
     "SessionNotFinal": 409, "NothingFailed": 409, "DefinitionGone": 409,
-    "LetterSettled": 409,
+    "LetterSettled": 409, "KeptTaskChanged": 409, "NotReplayable": 409,
 }  # fmt: skip
 
 

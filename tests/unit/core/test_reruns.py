@@ -12,10 +12,13 @@ from opscore.errors import (
     AgentNotFound,
     DefinitionGone,
     IdempotencyKeyReused,
+    InputInvalid,
+    KeptTaskChanged,
     NothingFailed,
     SessionNotFinal,
     SessionNotFound,
     TaskNotFound,
+    WorkflowNotFound,
 )
 from opscore.http import views
 from opscore.lifecycle.cleanup import cleanup_name
@@ -343,6 +346,76 @@ def test_an_inline_definition_runs_again_as_long_as_its_machine_is_there(fleet: 
     gone(fleet)
     with pytest.raises(DefinitionGone, match="with the definition"):
         again(fleet, old)
+
+
+# ---- on another version
+
+
+def newer(fleet: Fleet, *tasks: dict[str, Any]) -> None:
+    template = {"id": "wf", "name": "W", "tasks": [{"agentCapability": "work"} | t for t in tasks]}
+    fleet.workflows.apply("wf", template)
+
+
+def on(fleet: Fleet, old: Session, version: str | int, *names: str) -> Session:
+    request = RerunRequest(old.session_id, names, version=version)
+    return fleet.reruns.start(request, None)[0]
+
+
+@pytest.mark.parametrize("version", ["current", 2])
+def test_a_session_runs_again_on_a_newer_version_where_the_kept_tasks_are_the_same(
+    fleet: Fleet, version: str | int
+) -> None:
+    old = with_steps(fleet, "one", "two")
+    run(fleet, old, {"one": 1, "two": BROKEN})
+    newer(fleet, {"taskId": "one", "timeout": "5m"}, {"taskId": "two", "parameters": {"x": 1}})
+
+    new = on(fleet, old, version)
+
+    assert new.workflow_version == 2
+    assert new.machine_arn != old.machine_arn
+    assert json.loads(executions(fleet)[new.session_id])["session"]["workflowVersion"] == 2
+    assert answer(fleet, step(fleet, new, "one", "no")) == ("succeeded", "1")
+
+
+def test_a_version_with_another_kept_task_is_refused_with_its_name(fleet: Fleet) -> None:
+    old = with_steps(fleet, "one", "two", "three")
+    run(fleet, old, {"one": 1, "two": 2, "three": BROKEN})
+    newer(fleet, {"taskId": "one"}, {"taskId": "two", "parameters": {"x": 1}}, {"taskId": "three"})
+
+    with pytest.raises(KeptTaskChanged, match="would be kept: two; run again from the first"):
+        on(fleet, old, "current")
+
+    assert on(fleet, old, "current", "two").workflow_version == 2
+    assert on(fleet, old, "same").workflow_version == 1
+    assert on(fleet, old, 1).workflow_version == 1
+
+
+def test_a_newer_version_must_take_the_input(fleet: Fleet) -> None:
+    old = with_steps(fleet, "one")
+    run(fleet, old, {"one": BROKEN})
+    template = {"id": "wf", "name": "W", "tasks": [{"taskId": "one", "agentCapability": "work"}]}
+    fleet.workflows.apply("wf", template | {"input": {"type": "object", "required": ["text"]}})
+
+    with pytest.raises(InputInvalid):
+        on(fleet, old, "current")
+
+
+def test_a_version_that_is_not_there_is_not_found(fleet: Fleet) -> None:
+    old = with_steps(fleet, "one")
+    run(fleet, old, {"one": BROKEN})
+
+    with pytest.raises(WorkflowNotFound, match="version 7"):
+        on(fleet, old, 7)
+
+
+def test_an_inline_definition_has_no_versions(fleet: Fleet) -> None:
+    fleet.agent("a")
+    definition: dict[str, Any] = {"id": "x", "name": "x", "tasks": [{"taskId": "one"}]}
+    old = fleet.sessions.start(StartRequest(None, definition, {}))
+    run(fleet, old, {"one": BROKEN})
+
+    with pytest.raises(DefinitionGone, match="no versions"):
+        on(fleet, old, "current")
 
 
 # ---- once
