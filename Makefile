@@ -12,7 +12,7 @@ FUNCTION ?= state_api
 EVENT ?= tests/events/$(FUNCTION).json
 
 .PHONY: help install demo up down status test lint format unit integration e2e \
-	lint-code lint-format lint-types lint-imports lint-template lint-rules bench invoke start-api clean
+	lint-code lint-format lint-types lint-imports lint-template lint-rules bench growth invoke start-api clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -70,6 +70,9 @@ e2e: install ## End-to-end tests on a local stack of their own
 
 bench: install ## Import time of each function, as a ratio to boto3's
 	$(python) infra/benchmarks/imports.py
+
+growth: install ## Requests and capacity units of a dispatch, at all sizes, into docs/scale.md
+	@POWERTOOLS_LOG_LEVEL=ERROR $(python) -m infra.benchmarks.growth
 
 invoke: install ## sam local invoke of FUNCTION with EVENT, against the running local stack
 	@$(python) -m infra.local.containers invoke $(FUNCTION) $(EVENT)

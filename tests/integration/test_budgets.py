@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -16,14 +15,12 @@ import pytest
 
 from opscore.lifecycle.agents import settled
 from opscore.models.agent import Agent
-from opscore.ports import Item, Key, Page, Table
+from opscore.ports import Item, Key
 from opscore.records import keys
 from opscore.records.codec import encode
 from opscore.workflows.checks import check
 from opscore.workflows.compiler import compile_workflow
 from tests.support import events
-from tests.support.fleet import Fleet
-from tests.support.memory import MemoryStore
 from tests.support.world import World, Worlds, gives_up, is_silent, worlds
 
 WORKFLOW = {"id": "wf", "name": "wf", "tasks": [{"taskId": "step", "agentCapability": "work"}]}
@@ -229,50 +226,6 @@ def _attributes(key: Key, item: Item) -> dict[str, Any]:
         for name, v in values.items()
         if v is not None
     }
-
-
-@dataclass
-class CountingStore(MemoryStore):
-    """The store's fake, with each request that the real one would make."""
-
-    requests: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def get(self, key: Key) -> Item | None:
-        self.requests.append("get")
-        return super().get(key)
-
-    def get_many(self, keys: Any) -> dict[Key, Item]:
-        self.requests.append("get_many")
-        return super().get_many(keys)
-
-    def query(self, table: Table, pk: str, **options: Any) -> Page:
-        self.requests.append("query")
-        return super().query(table, pk, **options)
-
-    def write(self, *changes: Any) -> None:
-        self.requests.append("write")
-        super().write(*changes)
-
-
-def test_dispatch_with_100_000_agents() -> None:
-    """Over the store's fake: its requests are the real one's, as the contract tests show."""
-    store = CountingStore()
-    fleet = Fleet(store=store, shards=4)
-    message = fleet.message(agent_capability="work")
-    for n in range(100_000):
-        for key, item in agent_items(f"agent-{n:06d}", fleet.clock()):
-            store.items[key] = dict(item)
-    store.requests.clear()
-
-    fleet.dispatch(message)
-
-    assert len(fleet.transport.delivered) == 1
-    sent = ["send"] * len(fleet.queue.sent)
-    keeps("dispatch, 100000 agents", 5 + store.requests.count("query"), store.requests + sent)
-    assert store.requests.count("query") == 1
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["nothing waits", "a task waits"])
