@@ -2,7 +2,7 @@ from typing import cast
 
 from opscore_client.http import Http, route
 from opscore_client.listing import Listing
-from opscore_client.types import Applied, Validation, Workflow
+from opscore_client.types import Applied, JsonObject, Validation, Workflow
 
 YAML = "application/yaml"
 JSON = "application/json"
@@ -34,6 +34,10 @@ class Workflows:
             headers={"Content-Type": content_type},
         )
         return cast("Applied", answer)
+
+    def delete(self, workflow_id: str) -> JsonObject:
+        """Let no session start on a workflow any more; those that run go on."""
+        return self._http.call("DELETE", route("workflow", workflow_id))
 
     def find(self) -> Listing[Workflow]:
         """All workflows, each with its current version."""

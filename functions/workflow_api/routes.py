@@ -20,7 +20,7 @@ class VersionQuery(Model):
 
 
 def add_routes(app: Resolver) -> None:
-    """Validate, publish the schema, put, read, list."""
+    """Validate, publish the schema, put, read, delete, list."""
 
     @app.post("/v1/opscore/workflows/validate")
     def validate() -> Any:
@@ -57,6 +57,13 @@ def add_routes(app: Resolver) -> None:
         wanted = query(VersionQuery, app.current_event)
         version = services().workflows.get(_workflow_id(), wanted.version)
         return answer(200, views.workflow_with_template(version))
+
+    @app.delete("/v1/opscore/workflow/<workflow_id>")
+    def delete(**_: str) -> Any:
+        workflow_id = _workflow_id()
+        services().workflows.delete(workflow_id)
+        done = {"status": "success", "message": f"Workflow {workflow_id} deleted."}
+        return answer(200, done)
 
     @app.get("/v1/opscore/workflow/<workflow_id>/versions")
     def versions(**_: str) -> Any:

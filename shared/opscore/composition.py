@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from opscore.ports import Clock, Machines, Queue, Store, Tokens, Transport
 from opscore.records.agents import Agents
 from opscore.records.dead_letters import DeadLetters
+from opscore.records.machines import MachineRecords
 from opscore.records.policies import Policies
 from opscore.records.quarantines import Quarantines
 from opscore.records.sessions import Sessions
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from opscore.services.agents import AgentService
     from opscore.services.approvals import Approvals
     from opscore.services.children import Children
+    from opscore.services.collecting import Collector
     from opscore.services.dead_letters import DeadLetterService
     from opscore.services.dispatch import Dispatcher
     from opscore.services.gateways import Gateways
     from opscore.services.handover import Handover
     from opscore.services.launching import Launch
     from opscore.services.letters import LetterService
+    from opscore.services.making import Making
     from opscore.services.outcomes import Outcomes
     from opscore.services.own_word import OwnWord
     from opscore.services.parking import Parking
@@ -98,6 +101,10 @@ class Services:
     @cached_property
     def workflow_records(self) -> Workflows:
         return Workflows(self._ports.store)
+
+    @cached_property
+    def machine_records(self) -> MachineRecords:
+        return MachineRecords(self._ports.store)
 
     @cached_property
     def letters(self) -> DeadLetters:
@@ -382,6 +389,7 @@ class Services:
             self.outcomes,
             self.recording,
             self.quarantines,
+            self.collector,
             self._ports.clock,
             shards=self._ports.settings.capability_shards,
         )
@@ -395,10 +403,32 @@ class Services:
         return WorkflowService(
             self._ports.store,
             self.workflow_records,
-            self._ports.machines,
+            self.making,
+            self.machine_records,
             self._ports.settings.require("task_queue_url"),
             self._ports.clock,
             map_executions=self._ports.settings.map_executions,
+        )
+
+    @cached_property
+    def making(self) -> Making:
+        from opscore.services.making import Making
+
+        return Making(
+            self._ports.store, self.machine_records, self._ports.machines, self._ports.clock
+        )
+
+    @cached_property
+    def collector(self) -> Collector:
+        from opscore.services.collecting import Collector
+
+        return Collector(
+            self._ports.store,
+            self.machine_records,
+            self.workflow_records,
+            self.session_records,
+            self._ports.machines,
+            self._ports.clock,
         )
 
     @cached_property
@@ -435,7 +465,7 @@ class Services:
             self.session_records,
             self.task_records,
             self.workflows,
-            self._ports.machines,
+            self.making,
             self.launch,
         )
 

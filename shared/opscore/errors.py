@@ -11,7 +11,7 @@
     │                             WorkflowNotFound, DeadLetterNotFound, ApprovalNotFound,
     │                             PolicyNotFound, QuarantineNotFound
     ├── Conflict                  the caller's view is out of date
-    │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal
+    │   ├── StaleFence, OutcomeDiffers, IdempotencyKeyReused, SessionFinal, WorkflowShipped
     │   ├── SessionNotFinal, NothingFailed, DefinitionGone
     │   ├── KeptTaskChanged, LetterSettled, NotReplayable
     │   ├── ApprovalClosed, SignalIdReused, TooManySignals
@@ -217,6 +217,12 @@ class IdempotencyKeyReused(Conflict):
     """The same Idempotency-Key came with another request."""
 
     code = "idempotency_key_reused"
+
+
+class WorkflowShipped(Conflict):
+    """A workflow that every deployment ships can't be deleted."""
+
+    code = "workflow_shipped"
 
 
 class SessionFinal(Conflict):

@@ -210,8 +210,16 @@ class Execution:
 class Machines(Protocol):
     """State machines and their executions; an execution is named like its session."""
 
+    def arn_of(self, name: str) -> str:
+        """The ARN that the machine of that name has, or would have."""
+        ...
+
     def create(self, name: str, definition: str) -> str:
         """The ARN of the machine of that name; creating it twice is one. Raises Refused."""
+        ...
+
+    def delete(self, machine_arn: str) -> None:
+        """Delete a machine, there or not. What runs on it would end."""
         ...
 
     def exists(self, machine_arn: str) -> bool:

@@ -27,7 +27,9 @@ _AGENT_ROUTES = frozenset(
     }
 )
 
-_ADMIN_ROUTES = frozenset({"DELETE /v1/opscore/agent/{agentId}"})
+_ADMIN_ROUTES = frozenset(
+    {"DELETE /v1/opscore/agent/{agentId}", "DELETE /v1/opscore/workflow/{workflowId}"}
+)
 
 
 def required(route_key: str) -> Scope:

@@ -47,6 +47,23 @@ def test_a_machine_exists_once_it_was_made(machines: Machines, name: str) -> Non
     assert not machines.exists(arn + "gone")
 
 
+def test_a_machines_arn_is_known_before_it_is_made(machines: Machines, name: str) -> None:
+    assert machines.arn_of(name) == machines.create(name, WAITING)
+
+
+def test_a_deleted_machine_is_gone_can_be_deleted_again_and_made_anew(
+    machines: Machines, name: str
+) -> None:
+    arn = machines.create(name, WAITING)
+
+    for _ in range(2):
+        machines.delete(arn)
+        assert not machines.exists(arn)
+
+    assert machines.create(name, WAITING) == arn
+    assert machines.exists(arn)
+
+
 def test_an_execution_that_nobody_started_is_none(machines: Machines, name: str) -> None:
     arn = machines.create(name, WAITING)
 

@@ -67,6 +67,7 @@ class Executions:
         operations: dict[str, Callable[..., dict[str, Any]]] = {
             "CreateStateMachine": self._create,
             "DescribeStateMachine": self._describe_machine,
+            "DeleteStateMachine": self._delete,
             "StartExecution": self._start,
             "DescribeExecution": self._describe,
             "StopExecution": self._stop,
@@ -91,6 +92,13 @@ class Executions:
         if given["stateMachineArn"] not in self.machines:
             raise _Refusal("StateMachineDoesNotExist")
         return {"status": "ACTIVE"}
+
+    def _delete(self, given: dict[str, Any]) -> dict[str, Any]:
+        arn = given["stateMachineArn"]
+        on_it = [e for e in self.executions.values() if e.machine_arn == arn]
+        assert all(e.status != "RUNNING" for e in on_it), "what runs on it would end"
+        self.machines.pop(arn, None)
+        return {}
 
     def _start(self, given: dict[str, Any]) -> dict[str, Any]:
         machine, name = given["stateMachineArn"], given["name"]

@@ -217,11 +217,17 @@ class MemoryMachines:
     executions: dict[tuple[str, str], Execution] = field(default_factory=dict)
     inputs: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    def arn_of(self, name: str) -> str:
+        return f"arn:aws:states:us-east-1:123456789012:stateMachine:{name}"
+
     def create(self, name: str, definition: str) -> str:
-        arn = f"arn:aws:states:us-east-1:123456789012:stateMachine:{name}"
+        arn = self.arn_of(name)
         if self.definitions.setdefault(arn, definition) != definition:
             raise Refused("another machine has this name")
         return arn
+
+    def delete(self, machine_arn: str) -> None:
+        self.definitions.pop(machine_arn, None)
 
     def exists(self, machine_arn: str) -> bool:
         return machine_arn in self.definitions

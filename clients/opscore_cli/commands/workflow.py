@@ -171,6 +171,18 @@ def show_workflow(
     write_rows(shell.console, columns, versions)
 
 
+@command(app, "delete")
+def delete_workflow(
+    shell: Shell, workflow_id: Annotated[str, typer.Argument(metavar="WORKFLOW_ID")]
+) -> None:
+    """Let no session start on a workflow any more; those that run go on."""
+    answer = shell.client.workflows.delete(workflow_id)
+    if shell.as_json:
+        write_json(answer)
+    else:
+        shell.console.print(f"workflow {workflow_id} is deleted", markup=False)
+
+
 def _check(shell: Shell, template: Template) -> Validation:
     return shell.client.workflows.validate(template.text, content_type=template.content_type)
 

@@ -61,12 +61,18 @@ class StateMachines:
         self._role_arn = role_arn
         self._log_group_arn = log_group_arn
 
-    def create(self, name: str, definition: str) -> str:
+    def arn_of(self, name: str) -> str:
         if self._prefix is None or self._role_arn is None:
             # Functions that only read executions need neither.
             raise SettingError("missing setting: MACHINE_PREFIX or WORKFLOW_ROLE_ARN")
+        _, partition, _, _, account, _ = self._role_arn.split(":", 5)
+        region = self._client.meta.region_name
+        return f"arn:{partition}:states:{region}:{account}:stateMachine:{self._prefix}{name}"
+
+    def create(self, name: str, definition: str) -> str:
+        arn = self.arn_of(name)
         request: dict[str, Any] = {
-            "name": self._prefix + name,
+            "name": arn.rsplit(":", 1)[1],
             "definition": definition,
             "roleArn": self._role_arn,
             "type": "STANDARD",
@@ -84,15 +90,18 @@ class StateMachines:
             except ClientError as error:
                 if code_of(error) == "StateMachineAlreadyExists":
                     # The same definition, for its name is its hash; made with other log settings.
-                    return self._arn(request["name"])
+                    return arn
                 if code_of(error) in ("InvalidDefinition", "InvalidName"):
                     raise Refused(_message(error)) from error
                 raise
 
-    def _arn(self, name: str) -> str:
-        _, partition, _, _, account, _ = str(self._role_arn).split(":", 5)
-        region = self._client.meta.region_name
-        return f"arn:{partition}:states:{region}:{account}:stateMachine:{name}"
+    def delete(self, machine_arn: str) -> None:
+        with answered("Step Functions"):
+            try:
+                self._client.delete_state_machine(stateMachineArn=machine_arn)
+            except ClientError as error:
+                if code_of(error) not in ("StateMachineDoesNotExist", "StateMachineDeleting"):
+                    raise
 
     def exists(self, machine_arn: str) -> bool:
         with answered("Step Functions"):

@@ -10,11 +10,13 @@ DUE = "due"
 BY_STATE = "byState"
 LIST = "list"
 BY_STATUS = "byStatus"
+BY_MACHINE = "byMachine"
 INDEX_KEYS = {
     DUE: ("dueShard", "dueAt"),
     BY_STATE: ("statePk", "sk"),
     LIST: ("listPk", "listSk"),
     BY_STATUS: ("statusPk", "listSk"),
+    BY_MACHINE: ("machinePk", "listSk"),
 }
 """The attributes of each index: partition and sort key."""
 
@@ -195,3 +197,12 @@ def counter(slot: str) -> Key:
 
 def bucket(subject: str, number: int) -> Key:
     return Key(Table.AGENTS, f"bucket#{subject}#{number}", "bucket")
+
+
+def machine_name(machine_arn: str) -> str:
+    """A state machine's name, from its ARN."""
+    return machine_arn.rsplit(":", 1)[1]
+
+
+def machine(name: str) -> Key:
+    return Key(Table.WORKFLOWS, f"machine#{name}", "machine")

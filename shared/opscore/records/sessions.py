@@ -29,6 +29,8 @@ class Sessions:
         item["listPk"] = LISTED
         item["listSk"] = f"{session.start_time:013d}#{session.session_id}"
         item["statusPk"] = _status_partition(session.status)
+        if session.machine_arn is not None and not session.cleaned:
+            item["machinePk"] = keys.machine_name(session.machine_arn)
         if session.status in FINAL and session.cleaned:
             ended = session.end_time or session.last_updated_time
             item |= keys.expiry(ended, self._retention_days)
@@ -38,6 +40,11 @@ class Sessions:
         """The key's record, if the key is new."""
         item = encode(record) | {"ttl": record.expires_at}
         return Put(keys.idempotency(digest), item, rev=0)
+
+    def open_on(self, machine_arn: str) -> bool:
+        """Whether a session needs that machine still. Eventually consistent."""
+        name = keys.machine_name(machine_arn)
+        return bool(self._store.query_index(Table.WORK, keys.BY_MACHINE, name, limit=1).items)
 
     def remembered(self, digest: str) -> IdempotencyRecord | None:
         """The key's record, if the key is known."""

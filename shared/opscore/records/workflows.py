@@ -19,10 +19,15 @@ class Workflows:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def current(self, workflow_id: str) -> WorkflowVersion | None:
-        """The newest version, without its template; its `rev` is the head's."""
+    def head(self, workflow_id: str) -> WorkflowVersion | None:
+        """The newest version, without its template, deleted or not; its `rev` is the head's."""
         item = self._store.get(keys.workflow_current(workflow_id))
         return None if item is None else decode(WorkflowVersion, item)
+
+    def current(self, workflow_id: str) -> WorkflowVersion | None:
+        """The newest version, without its template, if the workflow was not deleted."""
+        head = self.head(workflow_id)
+        return None if head is None or head.deleted_at is not None else head
 
     def version(self, workflow_id: str, version: int) -> WorkflowVersion | None:
         item = self._store.get(keys.workflow_version(workflow_id, version))
@@ -38,10 +43,17 @@ class Workflows:
             Put(keys.workflow_version(workflow_id, version.version), encode(version), rev=0),
         ]
 
+    def deleted(self, head: WorkflowVersion, at: int) -> Put:
+        """No version is current any more, if nobody added one since the head was read. Its number
+        stays, so that none is given twice.
+        """
+        gone = encode(head.replace(deleted_at=at))
+        return Put(keys.workflow_current(head.workflow_id), gone, rev=head.rev)
+
     def is_current(self, version: WorkflowVersion) -> Check:
         """The condition that a session may start on this version."""
         key = keys.workflow_current(version.workflow_id)
-        return Check(key, expect={"contentHash": version.content_hash})
+        return Check(key, expect={"version": version.version, "deletedAt": None})
 
     def listed(self, *, limit: int, cursor: str | None) -> Listing[WorkflowVersion]:
         """A page of current versions, by workflow id."""

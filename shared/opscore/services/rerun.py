@@ -27,7 +27,7 @@ from opscore.models.session import Onto, Rerun, Session, SessionStatus
 from opscore.models.task import Task
 from opscore.models.workflow import WorkflowVersion
 from opscore.observability import bind
-from opscore.ports import Change, Check, ConditionFailed, Machines
+from opscore.ports import Change, Check, ConditionFailed
 from opscore.records import keys
 from opscore.records.codec import text
 from opscore.records.sessions import Sessions
@@ -35,6 +35,7 @@ from opscore.records.tasks import Tasks
 from opscore.services import TRIES
 from opscore.services.judging import check_input
 from opscore.services.launching import Launch, OnceOnly
+from opscore.services.making import Making
 from opscore.services.workflows import WorkflowService
 
 SAME, CURRENT = "same", "current"
@@ -89,13 +90,13 @@ class RerunService:
         sessions: Sessions,
         tasks: Tasks,
         workflows: WorkflowService,
-        machines: Machines,
+        making: Making,
         launch: Launch,
     ) -> None:
         self._sessions = sessions
         self._tasks = tasks
         self._workflows = workflows
-        self._machines = machines
+        self._making = making
         self._launch = launch
 
     def start(self, request: RerunRequest, idempotency_key: str | None) -> tuple[Session, Plan]:
@@ -194,8 +195,7 @@ class RerunService:
         return run if self._there(run) else self._made_again(old.workflow_id, version.version)
 
     def _there(self, run: Machinery) -> bool:
-        arns = (run.machine_arn, run.cleanup_arn)
-        return all(arn is None or self._machines.exists(arn) for arn in arns)
+        return run.machine_arn is None or self._making.held(run.machine_arn)
 
     def _made_again(self, workflow_id: str, number: int) -> Machinery:
         return _machinery_of(self._workflows.rebuilt(workflow_id, number))

@@ -24,6 +24,7 @@ from opscore.records.waiting import (
     capability_of,
     subject_of,
 )
+from opscore.services.collecting import Collector
 from opscore.services.dispatch import Dispatcher, NotNow
 from opscore.services.handover import UNSENT_RECHECK_MS
 from opscore.services.outcomes import Decided, Outcomes
@@ -49,6 +50,7 @@ class Sweeper:
         outcomes: Outcomes,
         recording: Recording,
         quarantines: QuarantineService,
+        collector: Collector,
         clock: Clock,
         *,
         shards: int,
@@ -61,6 +63,7 @@ class Sweeper:
         self._outcomes = outcomes
         self._recording = recording
         self._quarantines = quarantines
+        self._collector = collector
         self._clock = clock
         self._shards = shards
 
@@ -70,7 +73,7 @@ class Sweeper:
         One that fails is left for the next sweep and does not hold up the others.
         """
         seen: Counter[str] = Counter()
-        for table in (Table.WORK, Table.AGENTS):
+        for table in Table:
             for key in self._due(table):
                 if not time_left():
                     return seen
@@ -117,6 +120,8 @@ class Sweeper:
             case "session":
                 bind(session_id=identity)
                 self._recording.reconcile(identity)
+            case "machine":
+                self._collector.look(identity)
             case "agent":
                 bind(agent_id=identity)
                 self._dispatcher.reconsider(identity)

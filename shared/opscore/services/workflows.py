@@ -7,16 +7,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opscore.errors import Contended, Malformed, WorkflowInvalid, WorkflowNotFound
+from opscore.errors import Contended, Malformed, WorkflowInvalid, WorkflowNotFound, WorkflowShipped
 from opscore.models.workflow import WorkflowVersion
-from opscore.ports import Clock, ConditionFailed, Machines, Refused, Store
+from opscore.ports import Change, Clock, ConditionFailed, Refused, Store
 from opscore.records.codec import text
+from opscore.records.machines import MachineRecords
 from opscore.records.paging import Listing
 from opscore.records.workflows import Workflows
 from opscore.services import TRIES
+from opscore.services.making import Making
 
 if TYPE_CHECKING:
     from opscore.workflows.checks import Checked
+
+RETIRED_MS = 3_600_000
+"""After how long it is looked whether anybody still needs the machines of a replaced version."""
 
 Source = str | bytes | dict[str, Any]
 
@@ -37,7 +42,8 @@ class WorkflowService:
         self,
         store: Store,
         workflows: Workflows,
-        machines: Machines,
+        making: Making,
+        records: MachineRecords,
         queue_url: str,
         clock: Clock,
         *,
@@ -46,7 +52,8 @@ class WorkflowService:
         self._map_executions = map_executions
         self._store = store
         self._workflows = workflows
-        self._machines = machines
+        self._making = making
+        self._records = records
         self._queue_url = queue_url
         self._clock = clock
 
@@ -70,16 +77,46 @@ class WorkflowService:
             )
         warnings = [finding.as_dict() for finding in checked.warnings]
         for _ in range(TRIES):
-            head = self._workflows.current(workflow_id)
-            version = self._compiled(checked, number=1 if head is None else head.version + 1)
-            if head is not None and head.content_hash == version.content_hash:
+            head = self._workflows.head(workflow_id)
+            if _is_same(head, checked):
+                assert head is not None
                 return Applied(head, changed=False, warnings=warnings)
+            version = self._compiled(checked, number=1 if head is None else head.version + 1)
             try:
-                self._store.write(*self._workflows.added(version, 0 if head is None else head.rev))
+                self._store.write(
+                    *self._workflows.added(version, 0 if head is None else head.rev),
+                    *self._retired(head),
+                )
             except ConditionFailed:
                 continue
             return Applied(version, changed=True, warnings=warnings)
         raise Contended(f"others keep changing workflow {workflow_id}; try again")
+
+    def delete(self, workflow_id: str) -> None:
+        """Let no session start on a workflow any more; those that run go on. What its versions were
+        stays on record.
+
+        Raises WorkflowShipped, WorkflowNotFound, Contended.
+        """
+        from opscore.workflows.shipped import shipped_ids
+
+        if workflow_id in shipped_ids():
+            raise WorkflowShipped(f"every deployment ships {workflow_id}; it can't be deleted")
+        for _ in range(TRIES):
+            head = self._workflows.current(workflow_id)
+            if head is None:
+                raise WorkflowNotFound(workflow_id)
+            gone = self._workflows.deleted(head, self._clock())
+            try:
+                self._store.write(gone, *self._retired(head))
+            except ConditionFailed:
+                continue
+            return
+        raise Contended(f"others keep changing workflow {workflow_id}; try again")
+
+    def _retired(self, head: WorkflowVersion | None) -> list[Change]:
+        """What becomes of the machines of a version that is current no more."""
+        return [] if head is None else self._records.retired(head, self._clock() + RETIRED_MS)
 
     def inline(self, definition: dict[str, Any]) -> WorkflowVersion:
         """The version of a definition that came with the request; it is listed nowhere.
@@ -148,16 +185,21 @@ class WorkflowService:
         template = checked.template or {}
         machine_arn = cleanup_arn = None
         if workflow.tasks:
-            machine_arn = self._machine(compile_workflow(workflow, self._queue_url))
+            definition = compile_workflow(workflow, self._queue_url)
             cleanup = compile_cleanup(workflow, self._queue_url)
-            cleanup_arn = None if cleanup is None else self._machine(cleanup)
+            try:
+                made = self._making.made(workflow.id, number, definition, cleanup)
+            except Refused as refusal:
+                finding = {"code": "OC000", "message": f"Step Functions refused it: {refusal}"}
+                raise WorkflowInvalid([finding]) from refusal
+            machine_arn, cleanup_arn = made
         return WorkflowVersion(
             workflow_id=workflow.id,
             version=number,
             name=workflow.name,
             label=workflow.version,
             description=workflow.description,
-            content_hash=hashlib.sha256(text(template).encode()).hexdigest(),
+            content_hash=_content_hash(checked),
             machine_arn=machine_arn,
             cleanup_arn=cleanup_arn,
             compensated=tuple(compensations(workflow)),
@@ -166,11 +208,13 @@ class WorkflowService:
             created_at=self._clock(),
         )
 
-    def _machine(self, definition: str) -> str:
-        """The ARN of the definition's machine. Raises WorkflowInvalid."""
-        name = hashlib.sha256(definition.encode()).hexdigest()[:32]
-        try:
-            return self._machines.create(name, definition)
-        except Refused as refusal:
-            finding = {"code": "OC000", "message": f"Step Functions refused it: {refusal}"}
-            raise WorkflowInvalid([finding]) from refusal
+
+def _content_hash(checked: Checked) -> str:
+    return hashlib.sha256(text(checked.template or {}).encode()).hexdigest()
+
+
+def _is_same(head: WorkflowVersion | None, checked: Checked) -> bool:
+    """Whether the template is the current version's."""
+    if head is None or head.deleted_at is not None:
+        return False
+    return head.content_hash == _content_hash(checked)

@@ -154,6 +154,7 @@ class FakeOpsCore(BaseAdapter):
         yield "GET", f"{base}/workflows", self._list_workflows
         yield "PUT", f"{base}/workflow/{one}", self._put_workflow
         yield "GET", f"{base}/workflow/{one}", self._get_workflow
+        yield "DELETE", f"{base}/workflow/{one}", self._delete_workflow
         yield "GET", f"{base}/workflow/{one}/versions", self._list_versions
         yield "GET", f"{base}/policies", lambda seen: _paged(seen, [*self.policies.values()])
         yield "GET", f"{base}/policy/{one}", self._policy()
@@ -307,6 +308,11 @@ class FakeOpsCore(BaseAdapter):
             detail = f"Workflow definition not found: {workflow_id}"
             return refusal(404, "workflow_not_found", detail)
         return Answer(200, self.workflows[workflow_id][-1])
+
+    def _delete_workflow(self, seen: Seen, workflow_id: str) -> Answer:
+        if self.workflows.pop(workflow_id, None) is None:
+            return self._get_workflow(seen, workflow_id)
+        return Answer(200, {"status": "success", "message": f"Workflow {workflow_id} deleted."})
 
     def _validate(self, seen: Seen) -> Answer:
         errors = _errors(seen.body.decode())

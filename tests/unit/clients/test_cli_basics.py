@@ -21,6 +21,7 @@ COMMANDS = [
     ("agent", "deregister", "a-1"),
     ("workflow", "list"),
     ("workflow", "show", "w"),
+    ("workflow", "delete", "w"),
     ("run", "w"),
 ]
 

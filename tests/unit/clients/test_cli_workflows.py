@@ -180,3 +180,12 @@ def test_price_of_what_is_not_valid_says_why(opscore: Opscore, bad: Path) -> Non
 
     assert result.exit_code == 1
     assert "OC012" in result.stderr
+
+
+def test_a_workflow_is_deleted(api: FakeOpsCore, opscore: Opscore) -> None:
+    assert opscore("workflow", "delete", "sample_workflow_id").stdout == (
+        "workflow sample_workflow_id is deleted\n"
+    )
+    assert api.workflows == {}
+    again = opscore("workflow", "delete", "sample_workflow_id")
+    assert (again.exit_code, "workflow_not_found" in again.stderr) == (1, True)

@@ -30,7 +30,7 @@ STATUS = {
     "QuarantineNotFound": 404,
     "Conflict": 409, "StaleFence": 409, "OutcomeDiffers": 409, "IdempotencyKeyReused": 409,
     "ApprovalClosed": 409, "SignalIdReused": 409, "TooManySignals": 409,
-    "SessionFinal": 409, "InvalidTransition": 409,
+    "SessionFinal": 409, "WorkflowShipped": 409, "InvalidTransition": 409,
     "SessionNotFinal": 409, "NothingFailed": 409, "DefinitionGone": 409,
     "LetterSettled": 409, "KeptTaskChanged": 409, "NotReplayable": 409,
 }  # fmt: skip
