@@ -92,7 +92,7 @@ class ChildStart:
     def _version(self, message: WorkflowMessage) -> WorkflowVersion:
         if message.child_version is None:
             return self._workflows.current(message.child_workflow_id)
-        return self._workflows.get(message.child_workflow_id, message.child_version)
+        return self._workflows.runnable(message.child_workflow_id, message.child_version)
 
     def launch(self, attempt: Attempt) -> None:
         """Start the execution of the attempt's child; safe to repeat. Raises Contended."""

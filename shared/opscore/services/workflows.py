@@ -147,6 +147,19 @@ class WorkflowService:
             raise WorkflowNotFound(f"{workflow_id} (version {number})")
         return found
 
+    def runnable(self, workflow_id: str, number: int) -> WorkflowVersion:
+        """A version to start a session on, current or not: its machines are made again
+        if they were collected, and stay for a while.
+
+        Raises WorkflowNotFound (also when the workflow was deleted), WorkflowInvalid (by the checks
+        of today).
+        """
+        self.current(workflow_id)
+        found = self.get(workflow_id, number)
+        if found.machine_arn is None or self._making.held(found.machine_arn):
+            return found
+        return self.rebuilt(workflow_id, number)
+
     def rebuilt(self, workflow_id: str, version: int) -> WorkflowVersion:
         """A version whose machines are made again from its template.
 

@@ -190,6 +190,21 @@ def test_the_machine_of_a_session_that_may_run_again_is_held(fleet: Fleet) -> No
     assert old.machine_arn in there(fleet)
 
 
+def test_an_old_version_is_made_again_for_who_asks_for_it(fleet: Fleet) -> None:
+    old = apply(fleet, "a")
+    new = apply(fleet, "b")
+    passes(fleet, 3601)
+    assert there(fleet) == {new.machine_arn}
+
+    again = fleet.workflows.runnable("wf", 1)
+
+    assert (again.version, again.machine_arn) == (1, old.machine_arn)
+    assert there(fleet) == {old.machine_arn, new.machine_arn}
+    fleet.workflows.delete("wf")
+    with pytest.raises(WorkflowNotFound):
+        fleet.workflows.runnable("wf", 1)
+
+
 # ---- deleted workflows
 
 
