@@ -58,19 +58,20 @@ class Making:
 
         Raises DependencyFailed, Contended.
         """
-        pair = self._records.get(keys.machine_name(machine_arn))
-        if pair is not None:
-            pair = self._kept(pair)
-        there = self._machines.exists(machine_arn)
-        if pair is not None and pair.made and not there:
-            self._forget(pair)
-        return there
-
-    def _forget(self, pair: MachinePair) -> None:
-        """Somebody else deleted the machines: who needs them makes them again."""
-        known = self._records.get(pair.name)
-        if known is not None:
-            self._store.write(self._records.put(known.replace(made=False)))
+        name = keys.machine_name(machine_arn)
+        for _ in range(TRIES):
+            known = self._records.get(name)
+            if known is None:
+                return self._machines.exists(machine_arn)  # made before machines were on record
+            now = self._clock()
+            if known.deleting or not known.made or _stays(known, now):
+                return known.made and not known.deleting
+            try:
+                self._store.write(self._records.put(known.replace(due_at=now + KEPT_MS)))
+            except ConditionFailed:
+                continue
+            return True
+        raise Contended("others keep changing the state machine's record; try again")
 
     def _kept(self, wanted: MachinePair) -> MachinePair:
         """The machines as they are on record, where they stay for a while from now on."""

@@ -29,7 +29,7 @@ from opscore.services.rerun import RerunRequest
 from opscore.services.sessions import StartRequest
 from tests.support.fleet import Fleet
 from tests.support.interruption import InterruptedStore
-from tests.support.memory import MemoryMachines
+from tests.support.memory import MemoryMachines, MemoryStore
 from tests.support.played import answer, ended, executions, run, step, with_steps
 
 BROKEN = RuntimeError("broken")
@@ -319,8 +319,13 @@ def test_a_session_of_an_agent_that_is_gone_does_not_run_again(fleet: Fleet) -> 
 
 
 def gone(fleet: Fleet) -> MemoryMachines:
+    """Step Functions when all machines have been collected."""
     assert isinstance(fleet.machines, MemoryMachines)
+    assert isinstance(fleet.store, MemoryStore)
     fleet.machines.definitions.clear()
+    fleet.store.items = {
+        key: item for key, item in fleet.store.items.items() if not key.pk.startswith("machine#")
+    }
     return fleet.machines
 
 
