@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from opscore.lifecycle.cleanup import SUFFIX
 from tests.support import events
 from tests.support.calls import Calls, CrashPoint
 from tests.support.world import (
     Behaviour,
+    Delivery,
     World,
     Worlds,
     completes,
@@ -71,6 +73,12 @@ class Scenario:
     also: Callable[[World], list[str]] = lambda _: []
 
 
+def fails_the_second(world: World, task: Delivery) -> None:
+    """Does the first task that it gets, fails the next."""
+    first = sum(delivery.agent_id == task.agent_id for delivery in world.deliveries) == 1
+    (names_its_task if first else fails)(world, task)
+
+
 def trigger(world: World) -> None:
     world.request("session_api", events.trigger("wf", {"n": 1}, idempotency_key=KEY))
 
@@ -78,6 +86,62 @@ def trigger(world: World) -> None:
 def run(world: World) -> None:
     trigger(world)
     world.settle()
+
+
+def tidying(behaves: Behaviour) -> Act:
+    """A workflow that tidies up; agent a does its step so, and agent b what follows a bad end."""
+
+    def prepare(world: World) -> None:
+        undo = {"compensate": {"agentCapability": "tidy"}}
+        task = {"taskId": "step", "agentCapability": "work"} | undo
+        handlers = {"onFailure": [{"taskId": "tell", "agentCapability": "tidy"}]}
+        world.request("workflow_api", events.workflow(WORKFLOW | {"tasks": [task]} | handlers))
+        world.plan(
+            [{}, {"taskId": "second"}],
+            retries=0,
+            after=[
+                {"taskId": "step (compensate)", "agentCapability": "tidy"},
+                {"taskId": "tell", "agentCapability": "tidy"},
+            ],
+        )
+        world.agent("a", behaves=behaves)
+        world.agent("b", "tidy")
+
+    return prepare
+
+
+def tidied_up(world: World) -> list[str]:
+    """What is wrong with the tidying up of a session, if it ended badly."""
+    executions = world.executions.executions.values()
+    after = [execution for execution in executions if execution.name.endswith(SUFFIX)]
+    done = [delivery.reference for delivery in world.deliveries if delivery.agent_id == "b"]
+    faults = [f"cleanup {execution.status}" for execution in after if execution.starts > 1]
+    if world.given_up:
+        return faults  # the word on its tasks got lost, and may have failed them
+    if [execution.status for execution in after] != ["SUCCEEDED"] * len(after):
+        faults.append(f"cleanups ended {after}")
+    if len(set(done)) != 2 * len(after):
+        faults.append(f"{done} were done")
+    return faults
+
+
+def replace_version(world: World) -> None:
+    """A new version; and the sweeper an hour later."""
+    run(world)
+    world.request("workflow_api", events.workflow(WORKFLOW | {"name": "next"}))
+    world.clock.forward(3601)
+    world.sweep()
+
+
+def only_current_machines(world: World) -> list[str]:
+    """What there is of state machines, a day later, beside the current version's."""
+    world.clock.forward(25 * 3600)
+    world.sweep()
+    items = world.deployment.items("WorkflowsTable")
+    current = {item["machineArn"] for item in items if item["sk"] == "current"}
+    left = world.executions.machines.keys() - current
+    missing = current - world.executions.machines.keys()
+    return [f"left: {left}, missing: {missing}"] if left or missing else []
 
 
 def two_agents(world: World) -> None:
@@ -455,6 +519,30 @@ SCENARIOS = [
         ends="ABORTED",
         or_ends="SUCCEEDED",
     ),
+    Scenario(
+        "a session fails, and tidies up",
+        run,
+        tidying(fails_the_second),
+        within=("execution_recorder", "sweeper", "task_dispatcher"),
+        ends="FAILED",
+        also=tidied_up,
+    ),
+    Scenario(
+        "a session is cancelled, and tidies up",
+        cancel,
+        tidying(is_silent),
+        within=("session_api", "execution_recorder", "sweeper"),
+        ends="ABORTED",
+        or_ends="FAILED",  # nobody knew of the session, and so nobody cancelled it
+        also=tidied_up,
+    ),
+    Scenario(
+        "a version is replaced, and its machine collected",
+        replace_version,
+        two_agents,
+        within=("workflow_api", "sweeper"),
+        also=only_current_machines,
+    ),
     Scenario("a session is paused and resumed", pause_and_resume, two_agents, within=EVERYTHING),
     Scenario(
         "a task waits for the limit of its capability",
@@ -614,7 +702,11 @@ def prepare(scenario: Scenario, world: World) -> None:
 def verdict(scenario: Scenario, world: World) -> list[str]:
     """What is wrong when the world has come to rest."""
     faults = world.rest()
-    ends = [execution.status for execution in world.executions.executions.values()]
+    ends = [
+        execution.status
+        for name, execution in world.executions.executions.items()
+        if not name.endswith(SUFFIX)
+    ]
     allowed = {scenario.ends, scenario.ended}
     allowed.add(scenario.ends if world.insistent else scenario.or_ends)
     if not allowed.issuperset(ends):

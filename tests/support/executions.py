@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from opscore.lifecycle.cleanup import SUFFIX
 from tests.support.events import ACCOUNT, REGION, execution_status
 
 
@@ -49,12 +50,14 @@ class _Refusal(Exception):
 @dataclass
 class Executions:
     """`steps`: the task messages of a session, one after the other, without what differs between
-    sessions and tries; `steps_of`: those of other workflows, by their ids.
-    `messages` and `events`: what Step Functions sends of itself, still to be delivered.
+    sessions and tries; `steps_of`: those of other workflows, by their ids; `after`: of executions
+    that tidy up. `messages` and `events`: what Step Functions sends of itself, still to be
+    delivered.
     """
 
     steps: Sequence[dict[str, Any]] = ()
     steps_of: dict[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    after: Sequence[dict[str, Any]] = ()
     retries: int = 0
     messages: deque[dict[str, Any]] = field(default_factory=deque)
     events: deque[dict[str, Any]] = field(default_factory=deque)
@@ -124,7 +127,8 @@ class Executions:
             {
                 "kind": "task",
                 "token": token,
-                "sessionId": execution.name,
+                "sessionId": session["id"],
+                "phase": "after" if execution.name.endswith(SUFFIX) else "main",
                 "workflowId": session["workflowId"],
                 "sessionAgentId": session["agentId"],
                 "retry": retry,
@@ -134,6 +138,8 @@ class Executions:
         )
 
     def _steps(self, execution: Execution) -> Sequence[dict[str, Any]]:
+        if execution.name.endswith(SUFFIX):
+            return self.after
         workflow_id = json.loads(execution.input)["session"]["workflowId"]
         return self.steps_of.get(workflow_id, self.steps)
 

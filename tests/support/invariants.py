@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from opscore.lifecycle.agents import Said, said
+from opscore.lifecycle.cleanup import SUFFIX, cleanup_name
 from opscore.lifecycle.quarantines import barred, offered
 from opscore.lifecycle.sessions import FINAL, of_execution
 from opscore.models.agent import Agent
@@ -18,6 +19,7 @@ from opscore.records.codec import decode, text
 from opscore.settings import settings
 
 if TYPE_CHECKING:
+    from tests.support.executions import Execution
     from tests.support.world import World
 
 _COUNTS = (
@@ -51,8 +53,10 @@ def _queues(world: World) -> Iterator[str]:
 
 def _sessions(world: World, work: list[dict[str, Any]]) -> Iterator[str]:
     sessions = {i["sessionId"]: decode(Session, i) for i in work if i["sk"] == "session"}
-    for session_id in world.executions.executions.keys() - sessions.keys():
-        yield f"execution {session_id} has no session"
+    executions = world.executions.executions
+    for name in executions:
+        if name.removesuffix(SUFFIX) not in sessions:
+            yield f"execution {name} has no session"
     for session in sessions.values():
         execution = world.executions.executions.get(session.session_id)
         if execution is None:
@@ -64,8 +68,16 @@ def _sessions(world: World, work: list[dict[str, Any]]) -> Iterator[str]:
             yield f"session is {session.status}, its execution {execution.status}"
         elif execution.status == "SUCCEEDED" and text(session.result) != execution.output:
             yield f"session's result is {session.result}, its execution's {execution.output}"
+        yield from _cleanup(session, executions.get(cleanup_name(session.session_id)))
         if execution.input != session.execution_input:
             yield "the execution got another input than is on record"
+
+
+def _cleanup(session: Session, after: Execution | None) -> Iterator[str]:
+    if (session.ending is not None) != (after is not None):
+        yield f"session ends by {session.ending}, its cleanup is {after}"
+    elif after is not None and after.status == "RUNNING":
+        yield "the session's cleanup still runs"
 
 
 def _attempts(world: World, work: list[dict[str, Any]]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.sqs.models import sqs_backends
 from requests import PreparedRequest
 
+from opscore.lifecycle.cleanup import SUFFIX
 from tests.support import events
 from tests.support.aws import Deployment, deployed, forget
 from tests.support.calls import Calls, Crash, watching
@@ -128,9 +129,14 @@ class World:
         self.plan([{}])
 
     def plan(
-        self, steps: Sequence[dict[str, Any]], retries: int = 2, *, of: str | None = None
+        self,
+        steps: Sequence[dict[str, Any]],
+        retries: int = 2,
+        *,
+        of: str | None = None,
+        after: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """What the sessions to come consist of, or those of one workflow."""
+        """What the sessions to come consist of, or those of one workflow; what tidies up after."""
         usual = {
             "taskId": "step",
             "name": "Step",
@@ -138,11 +144,13 @@ class World:
             "timeout": 60,
             "waitTimeout": 1200,
         }
-        planned = [usual | {"agentCapability": "work"} | step for step in steps]
+        named = usual | {"agentCapability": "work"}
+        planned = [named | step for step in steps]
         if of is None:
             self.executions.steps = planned
         else:
             self.executions.steps_of[of] = planned
+        self.executions.after = [named | step for step in after]
         self.executions.retries = retries
 
     # ---- the functions
@@ -203,7 +211,8 @@ class World:
 
     def person(self, move: str) -> None:
         """A person cancels, pauses or resumes every session, and tries until it has worked."""
-        for session_id in list(self.executions.executions):
+        names = (name.removesuffix(SUFFIX) for name in self.executions.executions)
+        for session_id in dict.fromkeys(names):
             self.request("session_api", events.session_move(session_id, move), insists=True)
 
     def agent_time(self) -> datetime:
