@@ -26,10 +26,11 @@ class Mark(Model):
 
 class Quarantine(Mark):
     """A quarantine on record. `applied`: every agent that it concerns has been seen to, after it
-    was imposed or, with `released_at`, lifted.
+    was imposed or, with `released_at`, lifted; until then all up to the id `seen_to` have.
     """
 
     applied: bool = False
+    seen_to: str | None = None
     released_by: str | None = None
     released_at: int | None = None
     rev: int = 0

@@ -95,13 +95,14 @@ class Agents:
         )
         return self.get_many([key.sk for key, _ in page.items if key.sk not in excluded])
 
-    def every(self, capability: str | None) -> Iterator[Agent]:
+    def every(self, capability: str | None, after_id: str | None = None) -> Iterator[Agent]:
         """All agents, or those with the capability, by id; read as far as they are asked for."""
-        after = None
+        partition = keys.directory(capability)
+        after: Mapping[str, Scalar] | None = None
+        if after_id is not None:
+            after = {"pk": partition, "sk": after_id}
         while True:
-            page = self._store.query(
-                Table.AGENTS, keys.directory(capability), limit=PAGE, after=after
-            )
+            page = self._store.query(Table.AGENTS, partition, limit=PAGE, after=after)
             yield from self.get_many([key.sk for key, _ in page.items])
             after = page.after
             if after is None:

@@ -62,7 +62,7 @@ class QuarantineService:
             fresh = Quarantine(what=what, name=name, reason=reason, by=by, since=now)
             rev = 0 if stood is None else stood.rev
             after = stood if stood is not None and stood.stands else fresh
-            after = after.replace(applied=False, rev=rev)
+            after = after.replace(applied=False, seen_to=None, rev=rev)
             try:
                 self._store.write(self._quarantines.put(after, now))
             except ConditionFailed:
@@ -78,7 +78,7 @@ class QuarantineService:
             if stood is None:
                 raise QuarantineNotFound(f"{what} {name}")
             now = self._clock()
-            after = stood.replace(applied=False)
+            after = stood.replace(applied=False, seen_to=None)
             if stood.stands:
                 after = after.replace(released_by=by, released_at=now)
             try:
@@ -101,31 +101,32 @@ class QuarantineService:
     def _applied(self, quarantine: Quarantine, limit_ms: int) -> Quarantine:
         """The quarantine after as many agents as there is time for have been seen to."""
         until = self._clock() + limit_ms
+        seen_to = quarantine.seen_to
         for agent in self._concerned(quarantine):
+            if self._clock() >= until:
+                return self._written(quarantine, quarantine.replace(seen_to=seen_to))
             if unsettled(quarantine, agent):
-                if self._clock() >= until:
-                    return quarantine
                 self.settle(agent.agent_id)
-        done = quarantine.replace(applied=True)
-        changes = (
-            [self._quarantines.put(done, self._clock())]
-            if done.stands
-            else self._quarantines.over(done)
-        )
+            seen_to = agent.agent_id
+        return self._written(quarantine, quarantine.replace(applied=True, seen_to=None))
+
+    def _written(self, before: Quarantine, after: Quarantine) -> Quarantine:
+        over = after.applied and not after.stands
+        put = self._quarantines.put(after, self._clock())
         try:
-            self._store.write(*changes)
+            self._store.write(*(self._quarantines.over(after) if over else [put]))
         except ConditionFailed:
-            return quarantine  # imposed or lifted again meanwhile: whoever did sees to it
-        return done.replace(rev=quarantine.rev + 1)
+            return before  # imposed or lifted again meanwhile: whoever did sees to it
+        return after.replace(rev=before.rev + 1)
 
     def _concerned(self, quarantine: Quarantine) -> Iterator[Agent]:
         match quarantine.what:
             case Quarantined.AGENT:
                 return iter(self._agents.get_many([quarantine.name]))
             case Quarantined.CAPABILITY:
-                return self._agents.every(quarantine.name)
+                return self._agents.every(quarantine.name, quarantine.seen_to)
             case Quarantined.VERSION:
-                return self._agents.every(None)
+                return self._agents.every(None, quarantine.seen_to)
 
     def settle(self, agent_id: str) -> None:
         """Have an agent carry the quarantines that concern it, and no others; take back what it

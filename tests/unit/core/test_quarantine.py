@@ -18,7 +18,7 @@ from opscore.ports import ConditionFailed
 from opscore.services.agents import Registration
 from tests.support.fleet import Fleet
 from tests.support.interruption import InterruptedStore
-from tests.support.memory import MemoryTokens
+from tests.support.memory import ManualClock, MemoryTokens
 
 A, C, V = Quarantined.AGENT, Quarantined.CAPABILITY, Quarantined.VERSION
 OF_A = pytest.mark.parametrize(
@@ -352,6 +352,33 @@ def test_a_claim_on_an_agent_read_before_the_quarantine_loses(fleet: Fleet) -> N
 
     with pytest.raises(ConditionFailed):
         fleet.handover.claim(fleet.attempt(message), None, seen, 10)
+
+
+class TickingClock(ManualClock):
+    """Each look takes a while."""
+
+    def __call__(self) -> int:
+        self.now += 10
+        return self.now
+
+
+@pytest.mark.parametrize("what", [C, V])
+def test_a_fleet_that_takes_longer_than_a_request_is_gone_on_with(what: Quarantined) -> None:
+    fleet = Fleet(clock=TickingClock())
+    for number in range(300):
+        fleet.agent(f"a{number:03d}", state=None)
+    name = "work" if what is C else "1"
+
+    begun = fleet.quarantines.impose(what, name, "it lies", "ops")
+    assert not begun.applied
+    assert begun.seen_to
+    for _ in range(3):
+        fleet.clock.forward(61)
+        fleet.sweeper.sweep()
+
+    (record,) = fleet.quarantines.listed(past=False, limit=10, cursor=None).items
+    assert record.applied
+    assert all(fleet.agents.get(f"a{number:03d}").quarantines for number in range(300))
 
 
 def test_a_large_fleet_is_seen_to_page_by_page(fleet: Fleet) -> None:
