@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from opscore.services.handover import Handover
     from opscore.services.launching import Launch
     from opscore.services.letters import LetterService
+    from opscore.services.lookout import Lookout
     from opscore.services.making import Making
     from opscore.services.outcomes import Outcomes
     from opscore.services.own_word import OwnWord
@@ -212,6 +213,12 @@ class Services:
         )
 
     @cached_property
+    def lookout(self) -> Lookout:
+        from opscore.services.lookout import Lookout
+
+        return Lookout(self._ports.store, self.gateways)
+
+    @cached_property
     def handover(self) -> Handover:
         from opscore.services.handover import Handover
 
@@ -255,8 +262,9 @@ class Services:
             self.agent_records,
             self.task_records,
             self._ports.queue,
+            self.lookout,
             self.gateways,
-            Candidates(self.agent_records, self.gateways, self.waiting, self._ports.clock),
+            Candidates(self.agent_records, self.lookout, self.waiting, self._ports.clock),
             self.parking,
             Admission(
                 self._ports.store,

@@ -30,7 +30,16 @@ def offered(agent: Agent) -> tuple[str, ...]:
     return tuple(capability for capability in agent.capabilities if capability not in closed)
 
 
-def concerns(quarantine: Quarantine, agent: Agent) -> bool:
+def kept_from(agent: Agent, capability: str | None, mark: Mark) -> bool:
+    """Whether the quarantine keeps the agent from work of that capability (None: work that names
+    the agent), whether it carries it or not.
+    """
+    if mark.what is Quarantined.CAPABILITY:
+        return mark.name == capability
+    return concerns(mark, agent)
+
+
+def concerns(quarantine: Mark, agent: Agent) -> bool:
     """Whether the agent is of what the quarantine is about."""
     match quarantine.what:
         case Quarantined.AGENT:

@@ -118,6 +118,10 @@ def quarantine(what: str, name: str) -> Key:
     return Key(Table.AGENTS, quarantines(past=False), f"{what}#{name}")
 
 
+def quarantine_notice() -> Key:
+    return Key(Table.AGENTS, "notice#quarantines", "notice")
+
+
 def past_quarantine(what: str, name: str, at: int) -> Key:
     return Key(Table.AGENTS, quarantines(past=True), f"{at:013d}#{what}#{name}")
 

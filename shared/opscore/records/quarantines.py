@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opscore.models.agent import Agent
-from opscore.models.quarantine import Quarantine, Quarantined
+from opscore.models.base import Model
+from opscore.models.quarantine import Mark, Quarantine, Quarantined
 from opscore.ports import Change, Delete, Page, Put, Scalar, Store, Table
 from opscore.records import keys
 from opscore.records.codec import decode, encode
@@ -15,6 +16,15 @@ from opscore.records.paging import Listing, walk
 
 RECHECK_MS = 60_000
 """How long whoever imposed or lifted it has to see to the agents, before the sweeper does."""
+
+
+class Notice(Model):
+    """The quarantines that not all of their agents carry yet; read with each agent that is to get
+    work, so that it gets none of those from the first moment on.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    rev: int = 0
 
 
 class Quarantines:
@@ -43,6 +53,24 @@ class Quarantines:
         due_at = None if quarantine.applied else now + RECHECK_MS
         item = encode(quarantine) | keys.due(quarantine.name, due_at)
         return Put(key, item, rev=quarantine.rev)
+
+    def notice(self) -> Notice:
+        item = self._store.get(keys.quarantine_notice())
+        return Notice() if item is None else decode(Notice, item)
+
+    def noticed(self, notice: Notice, quarantine: Quarantine) -> list[Change]:
+        """The notice as it must be with this quarantine, if nobody wrote it since it was read."""
+        others = tuple(
+            mark
+            for mark in notice.marks
+            if (mark.what, mark.name) != (quarantine.what, quarantine.name)
+        )
+        open_ = quarantine.stands and not quarantine.applied
+        marks = (*others, quarantine.mark()) if open_ else others
+        if marks == notice.marks:
+            return []
+        after = notice.model_copy(update={"marks": marks})
+        return [Put(keys.quarantine_notice(), encode(after), rev=notice.rev)]
 
     def over(self, quarantine: Quarantine) -> list[Change]:
         """The lifted quarantine, moved to the past ones."""

@@ -13,7 +13,7 @@ from opscore.models.task import Attempt, Task, TriedHow
 from opscore.ports import Clock
 from opscore.records.agents import Agents
 from opscore.records.waiting import Waiting
-from opscore.services.gateways import Gateways
+from opscore.services.lookout import Lookout
 
 SILENT_MS = 600_000
 """An agent that is not idle, holds nothing and was not heard of for so long is not waited for."""
@@ -22,9 +22,9 @@ SILENT_MS = 600_000
 class Candidates:
     """Finds agents that can take a task now: one read for each shard probed, one for the agent."""
 
-    def __init__(self, agents: Agents, gateways: Gateways, waiting: Waiting, clock: Clock) -> None:
+    def __init__(self, agents: Agents, lookout: Lookout, waiting: Waiting, clock: Clock) -> None:
         self._agents = agents
-        self._gateways = gateways
+        self._lookout = lookout
         self._waiting = waiting
         self._clock = clock
 
@@ -84,6 +84,8 @@ class Candidates:
         if agent.agent_id in attempt.refused_by:
             return False
         message, capability = attempt.task_message, attempt.task_message.agent_capability
+        if self._lookout.barred(agent, None if message.agent_id is not None else capability):
+            return False
         if message.agent_id is not None or capability is None:
             return message.agent_id == agent.agent_id
         if capability not in offered(agent):
@@ -98,8 +100,10 @@ class Candidates:
         return not any(_could(other, now) for other in others)
 
     def _usable(self, agent_id: str, capability: str | None) -> Agent | None:
-        agent = self._gateways.agent(agent_id)
+        agent = self._lookout.agent(agent_id)
         if agent is None or (capability is not None and capability not in offered(agent)):
+            return None
+        if self._lookout.barred(agent, capability):
             return None
         ready = settled(agent, self._clock())
         return agent if ready.idle_since is not None else None

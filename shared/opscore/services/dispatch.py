@@ -40,6 +40,7 @@ from opscore.services.candidates import Candidates
 from opscore.services.gateways import Gateways
 from opscore.services.handover import UNSENT_RECHECK_MS, Handed, Handover, sending_until
 from opscore.services.kept import KeptResults
+from opscore.services.lookout import Lookout
 from opscore.services.outcomes import Outcomes
 from opscore.services.parking import Parking, is_paused, may_run
 from opscore.services.waits import Waits
@@ -81,6 +82,7 @@ class Dispatcher:
         agents: Agents,
         tasks: Tasks,
         queue: Queue,
+        lookout: Lookout,
         gateways: Gateways,
         candidates: Candidates,
         parking: Parking,
@@ -96,6 +98,7 @@ class Dispatcher:
         self._agents = agents
         self._tasks = tasks
         self._queue = queue
+        self._lookout = lookout
         self._gateways = gateways
         self._candidates = candidates
         self._parking = parking
@@ -366,7 +369,7 @@ class Dispatcher:
         it more.
         """
         for _ in range(TRIES):
-            agent = self._gateways.agent(agent_id)
+            agent = self._lookout.agent(agent_id)
             if agent is None or settled(agent, self._clock()).idle_since is None:
                 return False
             work = self._parking.open_work(entry)

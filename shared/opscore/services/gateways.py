@@ -6,13 +6,23 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from opscore.lifecycle.breaker import failed, is_open, pause_ms, tried
 from opscore.models.agent import Agent
 from opscore.models.breaker import Breaker
 from opscore.observability import note, warn
-from opscore.ports import Clock, ConditionFailed, Delete, Delivered, Put, Store, Transport
+from opscore.ports import (
+    Clock,
+    ConditionFailed,
+    Delete,
+    Delivered,
+    Item,
+    Key,
+    Put,
+    Store,
+    Transport,
+)
 from opscore.records import keys
 from opscore.records.codec import decode, encode
 from opscore.services import TRIES
@@ -45,14 +55,14 @@ class Gateways:
         self._known: dict[TransportName, Breaker] = {}
         self._trials: dict[TransportName, int] = {}
 
-    def agent(self, agent_id: str) -> Agent | None:
-        """The agent, read together with what is known of the transports: one request."""
-        wanted = {keys.breaker(name): name for name in TransportName if name.shared}
-        found = self._store.get_many([keys.agent(agent_id), *wanted])
-        for key, name in wanted.items():
+    def places(self) -> dict[Key, TransportName]:
+        """Where what is known of the transports lies."""
+        return {keys.breaker(name): name for name in TransportName if name.shared}
+
+    def seen(self, found: Mapping[Key, Item]) -> None:
+        """What was found there just now."""
+        for key, name in self.places().items():
             self._learn(name, decode(Breaker, found[key]) if key in found else None)
-        item = found.get(keys.agent(agent_id))
-        return None if item is None else decode(Agent, item)
 
     def closed_for(self, agent: Agent, limit_seconds: float) -> int | None:
         """For how many seconds nothing can be sent to the agent; None if this task may be.

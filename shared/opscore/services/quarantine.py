@@ -1,9 +1,9 @@
 """Keeping an agent, a capability or an agent version from work, and letting it work again.
 
-The quarantine is written first; then each agent that it concerns is marked, and what it holds of it
-is taken back. A claim is made on the agent's item as it was read, so it loses against the mark, or
-came before it and is taken back. An agent that registers looks for quarantines after it was
-written: whoever comes second sees the other.
+The quarantine is written first, with a notice that keeps its agents from new work; then each of
+them is marked, and what it holds of it is taken back. A claim is made on the agent's item as it was
+read, so it loses against the mark, or came before it and is taken back. An agent that registers
+looks for quarantines after it was written: whoever comes second sees the other.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class QuarantineService:
             after = stood if stood is not None and stood.stands else fresh
             after = after.replace(applied=False, seen_to=None, rev=rev)
             try:
-                self._store.write(self._quarantines.put(after, now))
+                self._write(after, now)
             except ConditionFailed:
                 continue
             note("quarantine imposed", what=what, of=name, by=by)
@@ -82,7 +82,7 @@ class QuarantineService:
             if stood.stands:
                 after = after.replace(released_by=by, released_at=now)
             try:
-                self._store.write(self._quarantines.put(after, now))
+                self._write(after, now)
             except ConditionFailed:
                 continue
             note("quarantine lifted", what=what, of=name, by=by)
@@ -111,13 +111,27 @@ class QuarantineService:
         return self._written(quarantine, quarantine.replace(applied=True, seen_to=None))
 
     def _written(self, before: Quarantine, after: Quarantine) -> Quarantine:
-        over = after.applied and not after.stands
-        put = self._quarantines.put(after, self._clock())
-        try:
-            self._store.write(*(self._quarantines.over(after) if over else [put]))
-        except ConditionFailed:
-            return before  # imposed or lifted again meanwhile: whoever did sees to it
-        return after.replace(rev=before.rev + 1)
+        for _ in range(TRIES):
+            try:
+                self._write(after, self._clock())
+            except ConditionFailed as lost:
+                if 0 in lost.failed:
+                    return before  # imposed or lifted again meanwhile: whoever did sees to it
+                continue
+            return after.replace(rev=before.rev + 1)
+        return before  # many others go on and off notice: the sweeper looks once more
+
+    def _write(self, quarantine: Quarantine, now: int) -> None:
+        """The quarantine, and the notice that it is on until all its agents carry it.
+
+        Raises ConditionFailed; index 0 is the quarantine.
+        """
+        notice = self._quarantines.notice()
+        over = quarantine.applied and not quarantine.stands
+        changes = (
+            self._quarantines.over(quarantine) if over else [self._quarantines.put(quarantine, now)]
+        )
+        self._store.write(*changes, *self._quarantines.noticed(notice, quarantine))
 
     def _concerned(self, quarantine: Quarantine) -> Iterator[Agent]:
         match quarantine.what:

@@ -132,7 +132,7 @@ def test_a_trial_whose_worker_died_is_made_again_by_another() -> None:
     fleet, transport = a_fleet()
     down(fleet)
     fleet.clock.forward(2)
-    agent = fleet.gateways.agent("a0")
+    agent = fleet.lookout.agent("a0")
     assert agent is not None
     assert fleet.gateways.closed_for(agent, 10) is None
     transport.answers.clear()
@@ -206,13 +206,13 @@ def test_agents_with_endpoints_of_their_own_close_nothing_for_others() -> None:
 def test_many_who_fail_at_once_are_one_outage() -> None:
     """Deliveries that were under way when it closed do not make the pause longer."""
     fleet, _ = a_fleet()
-    agent = fleet.gateways.agent("a0")
+    agent = fleet.lookout.agent("a0")
     assert agent is not None
     workers = [
         Fleet(store=fleet.store, transport=fleet.transport, clock=fleet.clock) for _ in range(8)
     ]
     for worker in workers:
-        worker.gateways.agent("a0")
+        worker.lookout.agent("a0")
 
     for worker in workers:
         worker.gateways.learn(agent, Delivered.NOT_SENT)

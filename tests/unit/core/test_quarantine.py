@@ -257,7 +257,7 @@ def swept(fleet: Fleet) -> None:
 
 
 def test_what_a_lost_request_began_the_sweeper_ends() -> None:
-    for call in itertools.count(3):  # before that nothing is on record
+    for call in itertools.count(4):  # before that nothing is on record
         store = InterruptedStore()
         fleet = Fleet(store=store)
         for name in ("a", "b"):
@@ -281,7 +281,7 @@ def test_what_a_lost_request_began_the_sweeper_ends() -> None:
 
 
 def test_what_a_lost_release_began_the_sweeper_ends() -> None:
-    for call in itertools.count(3):
+    for call in itertools.count(4):
         store = InterruptedStore()
         fleet = Fleet(store=store)
         for name in ("a", "b"):
@@ -372,6 +372,12 @@ def test_a_fleet_that_takes_longer_than_a_request_is_gone_on_with(what: Quaranti
     begun = fleet.quarantines.impose(what, name, "it lies", "ops")
     assert not begun.applied
     assert begun.seen_to
+    fleet.says("a299", "idle")  # nobody has seen to it yet
+    message = fleet.message(wait_timeout=3600)
+    fleet.dispatch(message)
+    fleet.settle()
+    assert stands(fleet, message) is AttemptStatus.PARKED
+    assert fleet.agents.get("a299").quarantines == ()
     for _ in range(3):
         fleet.clock.forward(61)
         fleet.sweeper.sweep()
@@ -379,6 +385,9 @@ def test_a_fleet_that_takes_longer_than_a_request_is_gone_on_with(what: Quaranti
     (record,) = fleet.quarantines.listed(past=False, limit=10, cursor=None).items
     assert record.applied
     assert all(fleet.agents.get(f"a{number:03d}").quarantines for number in range(300))
+    fleet.settle()
+    assert stands(fleet, message) is AttemptStatus.PARKED
+    assert fleet.quarantine_records.notice().marks == ()
 
 
 def test_a_large_fleet_is_seen_to_page_by_page(fleet: Fleet) -> None:
