@@ -133,6 +133,46 @@ def test_run_a_session_again(world: World) -> None:
     keeps("dispatch to an agent by its id, in a rerun", 6, kept[end:] + handed_out)
 
 
+def waiting(world: World, operation: str, budget: int, **step: Any) -> str:
+    """A session whose step waits; the budget is that of its message. Its id."""
+    world.plan([step])
+    trigger(world)
+    calls = calls_of(world, world.settle, "task_dispatcher")
+    keeps(operation, budget, calls)
+    return next(iter(world.executions.executions))
+
+
+def test_ask_a_person(world: World) -> None:
+    waiting(world, "have a step wait for a person", 3, kind="approval", prompt="?")
+    listed = world.request("task_api", events.approvals())
+    assert listed is not None
+    event = events.approval_word(listed["items"][0]["taskId"], "approve")
+
+    calls = calls_of(world, lambda: world.request("task_api", event))
+
+    keeps("approve", 4, calls)
+
+
+def test_wait_for_a_signal(world: World) -> None:
+    session = waiting(world, "have a step wait for a signal", 5, kind="signal", signal="go")
+    event = events.signal(session, "go", 1, "x")
+
+    calls = calls_of(world, lambda: world.request("session_api", event))
+
+    keeps("send a signal that is waited for", 5, calls)
+
+
+def test_start_a_child(world: World) -> None:
+    world.request("workflow_api", events.workflow(WORKFLOW | {"id": "child"}))
+    world.plan([{"kind": "workflow", "childWorkflowId": "child"}])
+    trigger(world)
+    world.plan([{"agentCapability": "nobody's"}])
+
+    calls = calls_of(world, world.settle, "task_dispatcher")
+
+    keeps("start a child session", 6, calls[: calls.index("sfn StartExecution") + 1])
+
+
 def test_dispatch_to_an_agent_by_its_id(world: World) -> None:
     world.agent("a", behaves=is_silent)
     world.plan([{"agentCapability": None, "agentId": "a"}])

@@ -102,7 +102,7 @@ class WorkflowMessage(StepMessage):
     kind: Literal["workflow"] = "workflow"
     child_workflow_id: str
     child_version: int | None = None
-    input: dict[str, JsonValue] = Field(default_factory=dict)
+    input: JsonValue = Field(default_factory=dict)
     session_agent_id: str | None = None
 
 

@@ -60,6 +60,8 @@ class ChildStart:
         assert isinstance(message, WorkflowMessage)
         if parent.depth >= MAX_DEPTH:
             raise NoChild(TaskError.DEPTH_LIMIT, f"{MAX_DEPTH} sessions are nested already")
+        if not isinstance(message.input, dict):
+            raise NoChild(TaskError.INVALID_INPUT, "input: not an object")
         try:
             version = self._version(message)
             check_input(version, message.input)

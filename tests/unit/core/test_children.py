@@ -203,6 +203,12 @@ def test_an_unknown_workflow_fails_the_step(fleet: Fleet, wrong: dict[str, Any])
     assert fleet.attempt(message).child_session_id is None
 
 
+def test_an_input_that_is_no_object_fails_the_step(fleet: Fleet) -> None:
+    message = begun(fleet, input=[1])
+
+    assert answers(fleet)[message.token] == ("failed", "InvalidInput: input: not an object")
+
+
 def test_an_input_that_does_not_fit_the_workflow_fails_the_step(fleet: Fleet) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "number"}}}
     fleet.workflows.apply("strict", TEMPLATE | {"id": "strict", "input": schema})
