@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from opscore.models.policy import Bucket, Policy, PolicyKind, Subject
 
-MOST = 32
-"""Counters, or buckets, of one policy. They are read in one request of 100 keys."""
+MOST = 20
+"""Counters, or buckets, of one policy. Those of two policies are read in one request of 100 keys,
+with the flags of their waiting lists."""
 
 SLOTS_PER_COUNTER = 8
 """Tasks of a second or longer write such a counter 16 times a second at the most."""
