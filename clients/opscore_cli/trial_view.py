@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from opscore.workflows.price import dollars_per_thousand
 from opscore_cli.present import printable
 from opscore_cli.times import duration
 from opscore_trial.files import Outcome, Suite
@@ -58,10 +59,20 @@ class TrialView:
 
 
 def price(course: Course) -> str:
-    """What Step Functions would bill for the case: the one place where a price is shown."""
-    entered = len(course.path) + len(course.afterwards_path)
-    billed = f"{_count(entered, 'state', 'states')} entered"
-    return f"{billed}, {_count(course.retries, 'retry', 'retries')}" if course.retries else billed
+    """What Step Functions bills for the case, and what a thousand such sessions cost."""
+    billed = f"{_count(_entered(course), 'state', 'states')} entered"
+    if course.retries:
+        billed += f" and {_count(course.retries, 'retry', 'retries')}"
+    return f"{billed}, ${_dollars(course):.2f} per 1,000"
+
+
+def _entered(course: Course) -> int:
+    return len(course.path) + len(course.afterwards_path)
+
+
+def _dollars(course: Course) -> float:
+    answers = len(course.asked) + len(course.afterwards)
+    return dollars_per_thousand(_entered(course) + course.retries, answers)
 
 
 def _details(course: Course) -> Iterator[tuple[str, str]]:
@@ -114,8 +125,9 @@ def _case(outcome: Outcome) -> dict[str, Any]:
         "afterwards": [_asked(one) for one in course.afterwards],
         "path": list(course.path),
         "afterwardsPath": list(course.afterwards_path),
-        "statesEntered": len(course.path) + len(course.afterwards_path),
+        "statesEntered": _entered(course),
         "retries": course.retries,
+        "dollarsPer1000": round(_dollars(course), 4),
         "seconds": course.seconds,
     }
 

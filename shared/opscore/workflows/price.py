@@ -158,18 +158,21 @@ def price(workflow: Workflow, prices: Prices = US_EAST_1) -> Price:
     )
 
 
-def _case(found: Effort, seconds: int | None, prices: Prices) -> Case:
+def dollars_per_thousand(transitions: int, answers: int, prices: Prices = US_EAST_1) -> float:
+    """What a thousand sessions cost that make so many transitions and ask for so many answers."""
     per_million = (
-        found.transitions * prices.transition
-        + SESSION.price(prices)
-        + found.answers * ANSWER.price(prices)
+        transitions * prices.transition + SESSION.price(prices) + answers * ANSWER.price(prices)
     )
+    return per_million / 1000
+
+
+def _case(found: Effort, seconds: int | None, prices: Prices) -> Case:
     return Case(
         states=found.states,
         transitions=found.transitions,
         events=found.events,
         answers=found.answers,
         seconds=seconds,
-        dollars_per_thousand=per_million / 1000,
+        dollars_per_thousand=dollars_per_thousand(found.transitions, found.answers, prices),
         bounded=found.states < ENDLESS,
     )

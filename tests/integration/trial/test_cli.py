@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from opscore_cli.commands import trial
 from tests.integration.trial.conftest import Opscore
@@ -42,14 +44,19 @@ def template(tmp_path: Path) -> Path:
     return path
 
 
+def lines(result: Result) -> list[str]:
+    """What was printed, whatever prices are."""
+    return re.sub(r"\$[0-9.]+", "$X", result.stdout).splitlines()
+
+
 def test_a_line_tells_of_each_case(opscore: Opscore, template: Path) -> None:
     result = opscore("workflow", "test", str(template))
 
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
+    assert lines(result) == [
         str(template.with_name("note.test.yaml")),
-        "  ok      it is approved  completed, 5.0 s, 2 states entered, 1 retry",
-        "  ok      nobody looks    failed: Timeout, 1 d 0 h, 4 states entered",
+        "  ok      it is approved  completed, 5.0 s, 2 states entered and 1 retry, $X per 1,000",
+        "  ok      nobody looks    failed: Timeout, 1 d 0 h, 4 states entered, $X per 1,000",
         "all 2 cases passed",
     ]
 
@@ -63,8 +70,8 @@ def test_the_course_of_a_failed_case_is_shown(opscore: Opscore, template: Path) 
     assert result.exit_code == 1
     assert result.stderr == "opscore: 1 of 2 cases failed\n"
     why = "Timeout: nobody approved or rejected within 86400 s"
-    assert result.stdout.splitlines()[2:] == [
-        "  FAILED  nobody looks    failed: Timeout, 1 d 0 h, 4 states entered",
+    assert lines(result)[2:] == [
+        "  FAILED  nobody looks    failed: Timeout, 1 d 0 h, 4 states entered, $X per 1,000",
         f"          {cases}:10:13 the session failed, and should have completed: {why}",
         "          asked      write, approve",
         "          path       write > approve",
@@ -92,6 +99,7 @@ def test_programs_get_one_document(opscore: Opscore, template: Path) -> None:
         ("write", 0), ("write", 1), ("approve", 0),
     ]  # fmt: skip
     assert (waited["error"]["code"], waited["seconds"]) == ("Timeout", 86_401)
+    assert 0 < waited["dollarsPer1000"] < 1
     assert waited["statesEntered"] == len(waited["path"]) + len(waited["afterwardsPath"])
 
 
