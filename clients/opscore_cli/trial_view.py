@@ -27,7 +27,7 @@ class TrialView:
 
     def show(self, suite: Suite) -> dict[str, Any]:
         """Run a suite, with a line for each case as soon as it is done."""
-        self._console.print(Text(str(suite.path), style="bold"))
+        self._line(Text(printable(str(suite.path)), style="bold"))
         width = max((len(printable(case.name)) for case in suite.cases), default=0)
         done: list[Outcome] = []
         for outcome in suite.run():
