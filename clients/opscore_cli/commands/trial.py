@@ -13,8 +13,7 @@ from opscore_cli.templates import write_findings
 if TYPE_CHECKING:
     from opscore_trial.files import InvalidError, Suite
 
-NEEDED = ("moto", "greenlet")
-"""What the extra brings."""
+_EXTRA = ("moto", "greenlet")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +30,7 @@ def try_cases(
     ] = False,
 ) -> None:
     """Run the cases beside templates (x.test.yaml beside x.yaml), without agents and AWS."""
-    if not all(map(find_spec, NEEDED)):
+    if not all(map(find_spec, _EXTRA)):
         missing = "workflow test needs more than is installed: pip install 'ops-core[trial]'"
         raise CommandFailedError(missing)
     from opscore_cli.trial_view import TrialView
