@@ -523,7 +523,7 @@ SCENARIOS = [
         "a session fails, and tidies up",
         run,
         tidying(fails_the_second),
-        within=("execution_recorder", "sweeper", "task_dispatcher"),
+        within=("execution_recorder", "sweeper"),
         ends="FAILED",
         also=tidied_up,
     ),
