@@ -531,7 +531,7 @@ SCENARIOS = [
         "a session is cancelled, and tidies up",
         cancel,
         tidying(is_silent),
-        within=("session_api", "execution_recorder", "sweeper"),
+        within=["session_api"],
         ends="ABORTED",
         or_ends="FAILED",  # nobody knew of the session, and so nobody cancelled it
         also=tidied_up,
