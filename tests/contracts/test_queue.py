@@ -11,13 +11,17 @@ import pytest
 from opscore.aws.sqs import TaskQueue
 from opscore.errors import DependencyFailed
 from opscore.models.messages import (
+    ApprovalMessage,
     AttemptMessage,
     DeadlineMessage,
     Message,
     ReconsiderMessage,
     ResumeMessage,
+    SettleMessage,
+    SignalMessage,
     TaskMessage,
     WakeMessage,
+    WorkflowMessage,
     messages,
 )
 from opscore.ports import Queue
@@ -66,11 +70,23 @@ EVERY_KIND: list[Message] = [
         agent_capability="work", parameters={"null": None, "list": [1.5, "😀", {}]}, timeout=0.5,
         wait_timeout=60, priority=0, index=(1, 2),
     ),
+    ApprovalMessage(
+        token="t", session_id="s", workflow_id="w", task_id="k", name="n", timeout=60,
+        prompt={"fixes": [1, None]},
+    ),
+    SignalMessage(
+        token="t", session_id="s", workflow_id="w", task_id="k", name="n", timeout=60, signal="ä b",
+    ),
+    WorkflowMessage(
+        token="t", session_id="s", workflow_id="w", task_id="k", name="n", timeout=60,
+        child_workflow_id="c", child_version=2, input={"n": 1.5},
+    ),
     AttemptMessage(attempt_id="task_1"),
     DeadlineMessage(attempt_id="task_1", fence=3),
     WakeMessage(agent_id="a", lists=("@a", "work#0")),
     ReconsiderMessage(agent_id="a"),
     ResumeMessage(session_id="s"),
+    SettleMessage(session_id="s"),
 ]  # fmt: skip
 
 
