@@ -24,4 +24,4 @@ def test_nothing_grows(costs: list[tuple[str, str, dict[int, Cost]]]) -> None:
 
 
 def test_the_document_has_what_is_measured(costs: list[tuple[str, str, dict[int, Cost]]]) -> None:
-    assert kept() == rows(costs)
+    assert kept() == rows(costs), "a dispatch costs something else now: make growth"
