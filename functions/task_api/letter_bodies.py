@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -16,7 +16,9 @@ MAX_AT_ONCE = 20
 """Letters that one request replays: each is some ten requests to AWS."""
 
 
-def _milliseconds(text: str) -> int:
+def _milliseconds(text: Any) -> int:
+    if not isinstance(text, str):
+        raise ValueError("must be a time as ISO 8601 text")  # noqa: TRY004 (pydantic takes no other)
     moment = datetime.fromisoformat(text)  # its ValueError is the fault that is shown
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (zoned - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)

@@ -15,12 +15,14 @@ from opscore.models.messages import TaskMessage
 from opscore.models.outcome import Outcome
 from opscore.models.policy import PolicyKind, Subject
 from opscore.models.quarantine import Quarantined
+from opscore.models.session import SessionStatus
 from opscore.models.task import AttemptStatus
 from opscore.ports import Change, Execution, Item, Key, Page, Put, Store, Table, Update
 from opscore.records import keys
 from opscore.services.approvals import Word
 from opscore.services.dispatch import NotNow
 from opscore.services.policies import Wanted
+from opscore.services.replay import How, Replayed
 from opscore.services.sessions import StartRequest
 from opscore.services.signals import Signal
 from tests.support.fleet import Fleet
@@ -421,3 +423,24 @@ def test_one_idempotency_key_starts_one_session(fleet: Fleet, name: str) -> None
     assert len({session.session_id for session in sessions}) == 1
     assert isinstance(fleet.machines, MemoryMachines)
     assert len(fleet.machines.executions) == 1
+
+
+def test_of_many_who_replay_a_sessions_letters_one_begins_it(fleet: Fleet, name: str) -> None:
+    machine_arn = fleet.machines.create(name, "{}")
+    old = fleet.session(name, status=SessionStatus.FAILED, machine_arn=machine_arn)
+    for number in range(3):
+        message = the_task(fleet, name, number)
+        fleet.dead_letters.record(f"{name}-m{number}", message.model_dump_json(by_alias=True), 7)
+
+    outcomes = at_once(
+        *(
+            lambda number=number: fleet.replays.replay(f"{name}-m{number % 3}", How())
+            for number in range(MANY)
+        )
+    )
+
+    (rerun,) = fleet.sessions.get(old.session_id).reruns
+    assert {one.session_id for one in outcomes if isinstance(one, Replayed)} == {rerun}
+    for number in range(3):
+        assert fleet.replays.replay(f"{name}-m{number}", How()).session_id == rerun
+        assert fleet.letterbox.get(f"{name}-m{number}")[0].replayed_as == rerun

@@ -49,7 +49,10 @@ ROUTES = [
     "POST session/{}/cancel",
     "GET task/{}",
     "POST task/{}/heartbeat",
+    "POST session/{}/rerun",
     "GET dead-letter/{}",
+    "GET dead-letter/{}/compare/x",
+    "POST dead-letter/{}/replay",
     "GET workflow/{}",
     "GET workflow/{}/versions",
 ]

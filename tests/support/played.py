@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opscore.models.messages import TaskMessage
+from opscore.models.messages import AnyStep, TaskMessage
 from opscore.models.session import Session
 from opscore.models.task import Attempt, AttemptStatus
 from opscore.ports import Execution
@@ -47,7 +47,7 @@ def ended(fleet: Fleet, session: Session, status: str = "SUCCEEDED", **how: Any)
     return fleet.sessions.get(session.session_id)
 
 
-def answer(fleet: Fleet, message: TaskMessage) -> tuple[str, str] | None:
+def answer(fleet: Fleet, message: AnyStep) -> tuple[str, str] | None:
     """What Step Functions was told of a task."""
     assert isinstance(fleet.tokens, MemoryTokens)
     return fleet.tokens.answers.get(message.token)

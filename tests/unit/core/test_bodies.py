@@ -14,9 +14,12 @@ from pydantic import BaseModel, ValidationError
 from functions.session_api.bodies import SessionQuery, TriggerBody, UpdateBody
 from functions.state_api.bodies import AgentBody, StateBody
 from functions.task_api.bodies import CompleteBody, FailBody, TaskBody
+from functions.task_api.letter_bodies import ReplayFoundBody
 from opscore.errors import Malformed
 from opscore.models.agent import Report
+from opscore.models.dead_letter import LetterError, LetterState
 from opscore.models.limits import MAX_CAPABILITIES
+from opscore.records.dead_letters import LetterFilter
 from opscore.services.own_word import parse_reference
 
 NOW_MS = 1_800_000_000_000
@@ -34,6 +37,37 @@ def refused(model: type[BaseModel], value: Any) -> bool:
     except ValidationError:
         return True
     return False
+
+
+# ---- dead letters
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"all": True, "capability": "c"},
+        {"all": False},
+        {"workflowId": "w", "since": 5},
+        {"workflowId": "w", "since": "soon"},
+        {"workflowId": "w", "limit": 21},
+        {"workflowId": "w", "agentId": "a", "agentCapability": "c"},
+        {"workflowId": "w", "workflowVersion": 0},
+        {"workflowId": "w", "workflowVersion": "newest"},
+        {"workflowId": "w", "state": "replayed"},
+    ],
+    ids=str,
+)
+def test_a_replay_that_does_not_say_what_it_means_is_refused(body: dict[str, Any]) -> None:
+    assert refused(ReplayFoundBody, body)
+
+
+def test_a_replays_filter_means_open_letters_only() -> None:
+    body = ReplayFoundBody.model_validate({"since": "2027-01-15T08:00:00.5Z", "error": "NoTask"})
+
+    assert body.filter() == LetterFilter(
+        error=LetterError.NO_TASK, state=LetterState.OPEN, since=NOW_MS + 500
+    )
 
 
 # ---- timestamps of reports

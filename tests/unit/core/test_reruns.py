@@ -25,6 +25,7 @@ from opscore.lifecycle.cleanup import cleanup_name
 from opscore.models.session import Ending, Session, SessionStatus
 from opscore.models.task import AttemptStatus
 from opscore.ports import Execution
+from opscore.services.approvals import Word
 from opscore.services.rerun import RerunRequest
 from opscore.services.sessions import StartRequest
 from tests.support.fleet import Fleet
@@ -225,6 +226,22 @@ def test_a_task_held_by_a_pause_gets_its_kept_result_when_its_session_goes_on(
 
     assert answer(fleet, message) == ("succeeded", "1")
     assert fleet.attempt(message).kept_from is not None
+
+
+def test_what_a_person_decided_is_kept_too(fleet: Fleet) -> None:
+    old = with_steps(fleet, "two")
+    asked = fleet.approval(session_id=old.session_id, task_id="one")
+    fleet.dispatch(asked)
+    fleet.approvals.answer(asked.attempt_id, Word(True, "ann", ""))
+    step(fleet, old, "two", BROKEN)
+    ended(fleet, old, "FAILED", error="AgentError", cause="broken")
+
+    new = again(fleet, old)
+    again_asked = fleet.approval(session_id=new.session_id, task_id="one")
+    fleet.dispatch(again_asked)
+
+    assert answer(fleet, again_asked) == answer(fleet, asked)
+    assert fleet.attempt(again_asked).kept_from is not None
 
 
 def test_the_same_message_twice_is_one_kept_result(fleet: Fleet) -> None:
