@@ -7,6 +7,7 @@ from typing import Final, Literal
 from opscore_client.types import Attempt, JsonObject, Session, Task
 
 FIXED: Final = {"picture": "placeholder.svg"}
+EDITOR: Final = "the editor"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ def check(session: Session) -> list[Check]:
         *_retry(tasks.get("read")),
         *_fallback_route(tasks.get("shorten")),
         *_fixed_result(tasks.get("illustrate")),
+        *_at_once(tasks.get("shorten"), tasks.get("illustrate")),
+        *_for_each(session, tasks.get("read")),
+        *_asked(tasks.get("approve")),
         *_results_reach_parameters(tasks),
     ]
 
@@ -50,6 +54,30 @@ def _fixed_result(illustrate: Task | None) -> Iterator[Check]:
     yield Check("illustrate: its only attempt failed", alone)
 
 
+def _at_once(one: Task | None, other: Task | None) -> Iterator[Check]:
+    begun, ended = _times(one), _times(other)
+    at_once = bool(begun and ended) and begun[0] < ended[1] and ended[0] < begun[1]
+    yield Check("shorten and illustrate were under way at once", at_once)
+
+
+def _times(task: Task | None) -> tuple[str, str]:
+    attempts = task["attempts"] if task else []
+    return (attempts[0]["createdAt"], attempts[-1]["endedAt"] or "") if attempts else ("", "")
+
+
+def _for_each(session: Session, read: Task | None) -> Iterator[Check]:
+    looked_up = [t for t in session.get("tasks", []) if t["taskDefinitionId"] == "look-up"]
+    words = (read["result"] or {}).get("topWords", []) if read else []
+    each = len(looked_up) == len(words) > 0
+    done = all(task["status"] == "completed" for task in looked_up)
+    yield Check("look-up: done once for each word", each and done)
+
+
+def _asked(approve: Task | None) -> Iterator[Check]:
+    said = approve["result"] if approve and isinstance(approve["result"], dict) else {}
+    yield Check("approve: the editor was asked, and agreed", said.get("by") == EDITOR)
+
+
 def _results_reach_parameters(tasks: dict[str, Task]) -> Iterator[Check]:
     """What each agent was handed is the `payload` of its task; the template says what of whom."""
     read, shorten = _object(tasks, "read", "result"), _object(tasks, "shorten", "result")
@@ -61,6 +89,7 @@ def _results_reach_parameters(tasks: dict[str, Task]) -> Iterator[Check]:
         ("read's result reached publish", read, "words", read.get("words")),
         ("shorten's result reached publish", shorten, "headline", shorten.get("summary")),
         ("illustrate's fixed result reached publish", FIXED, "picture", FIXED["picture"]),
+        ("approve's result reached publish", {"by": EDITOR}, "approvedBy", EDITOR),
     ):
         to = handed.get(promise.rpartition(" ")[2], {})
         yield Check(promise, bool(made) and given is not None and to.get(parameter) == given)

@@ -1,13 +1,14 @@
 """Apply the workflow, run a session of it, show it, and check it through the API."""
 
 import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from infra.demo.checks import Check, check
+from infra.demo.checks import EDITOR, Check, check
 from infra.demo.newsroom import CAPABILITIES, agents
 from infra.local.stack import LocalStack
 from opscore_cli.present import Column, write_rows
@@ -15,7 +16,7 @@ from opscore_cli.session_view import follow, tell
 from opscore_cli.story import story
 from opscore_cli.templates import read
 from opscore_client import OpsCoreClient
-from opscore_client.types import Agent, Session
+from opscore_client.types import Agent, Session, Task
 
 TEMPLATE: Final = Path(__file__).with_name("workflow.yaml")
 PRESS_RELEASE: Final = (
@@ -62,7 +63,20 @@ def _session(console: Console, ops: OpsCoreClient, agent_id: str) -> Session:
     ops.workflows.apply(workflow_id, template.text)
     started = ops.sessions.trigger(workflow_id, payload={"text": PRESS_RELEASE}, agent_id=agent_id)
     seen = ops.sessions.watch(started["sessionId"], every=0.25, within=_SESSION_SECONDS)
-    return follow(console, seen, lambda: datetime.now(UTC))
+    return follow(console, _approving(ops, seen), lambda: datetime.now(UTC))
+
+
+def _approving(ops: OpsCoreClient, seen: Iterable[Session]) -> Iterator[Session]:
+    """The same looks at a session; what it waits for a person's word on is approved on the way."""
+    for session in seen:
+        yield session
+        if any(_waits_for_a_person(task) for task in session.get("tasks", [])):
+            for open_one in ops.approvals.find(session_id=session["sessionId"]):
+                ops.approvals.approve(open_one["taskId"], comment="Print it.", by=EDITOR)
+
+
+def _waits_for_a_person(task: Task) -> bool:
+    return task["kind"] == "approval" and task["status"] not in ("completed", "failed")
 
 
 def _headline(console: Console, text: str) -> None:

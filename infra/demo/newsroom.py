@@ -10,7 +10,7 @@ from infra.local.stack import AGENT_PREFIX, LocalStack
 from opscore_client import NotFoundError, OpsCoreClient, OpsCoreError
 
 CAPABILITIES: Final = {
-    "good": ("news.read", "news.digest", "news.publish"),
+    "good": ("news.read", "news.digest", "news.lookup", "news.publish"),
     "flaky": ("news.read",),
     "broken": ("news.edit", "news.pictures"),
 }
