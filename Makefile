@@ -68,8 +68,9 @@ integration: install ## Integration tests: AWS in process
 e2e: install ## End-to-end tests on a local stack of their own
 	$(python) -m pytest tests/e2e
 
-bench: install ## Import time of each function, as a ratio to boto3's
+bench: install ## Import time of each function as a ratio to boto3's; time to compile 1,000 tasks
 	$(python) infra/benchmarks/imports.py
+	$(python) infra/benchmarks/compiling.py
 
 growth: install ## Requests and capacity units of a dispatch, at all sizes, into docs/scale.md
 	@POWERTOOLS_LOG_LEVEL=ERROR $(python) -m infra.benchmarks.growth

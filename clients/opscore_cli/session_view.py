@@ -58,7 +58,7 @@ def rows(tasks: Iterable[Task], *, repeat_names: bool) -> Iterator[Row]:
     for task in tasks:
         for number, attempt in enumerate(task["attempts"]):
             shown = repeat_names or number == 0
-            yield Row(printable(task["taskDefinitionId"]) if shown else " ", attempt)
+            yield Row(printable(task["taskId"]) if shown else " ", attempt)
 
 
 def show(console: Console, session: Session, now: datetime) -> None:

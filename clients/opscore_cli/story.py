@@ -111,7 +111,7 @@ def _tone_of(status: str) -> Tone:
 
 
 def _task(task: Task, session: Session, start: datetime) -> Iterator[Line]:
-    name = printable(task["taskDefinitionId"])
+    name = printable(task["taskId"])
     last = start
     for attempt in task["attempts"]:
         for line in (*_wait(name, task, attempt), *_attempt(name, attempt)):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from cProfile import Profile
 
 import pytest
 
@@ -83,6 +84,20 @@ def test_a_thousand_tasks_fit_into_one_definition() -> None:
 
     assert checked.errors == []
     assert len(compile_workflow(checked.require(), QUEUE_URL)) < 1024 * 1024
+
+
+def test_the_work_for_each_task_does_not_grow_with_their_number() -> None:
+    few, many = (_calls(length) / length for length in (100, 1000))
+
+    assert many < few * 1.1
+
+
+def _calls(length: int) -> int:
+    """Function calls that checking and compiling a sequence takes."""
+    profile = Profile()
+    template = sequence(length)
+    profile.runcall(lambda: compile_workflow(check(template).require(), QUEUE_URL))
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 @pytest.mark.parametrize("workflow_id", shipped_ids())
