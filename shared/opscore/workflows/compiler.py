@@ -28,6 +28,7 @@ from opscore.workflows.names import state_name
 from opscore.workflows.places import Place, leading_to
 from opscore.workflows.sources import COMPLETED, literal
 from opscore.workflows.steps import all_steps, compensations
+from opscore.workflows.wiring import Wiring
 
 _UNDONE, _TO_UNDO = "c_undone", "c_to_undo"
 
@@ -40,7 +41,8 @@ def compile_workflow(workflow: Workflow, queue_url: str) -> str:
     """
     if not workflow.tasks:
         raise _invalid(Code.BAD_VALUE, "a workflow without tasks has nothing to compile")
-    compiler = BlockCompiler(Flow(workflow.tasks), workflow.tasks, Sender(workflow.id), queue_url)
+    wiring = Wiring(Flow(workflow.tasks), workflow.tasks, on_record=False)
+    compiler = BlockCompiler(wiring, Sender(workflow.id), queue_url, first=workflow.tasks[0])
     part = compiler.part(workflow.tasks, Place())
     return _checked(StateMachine(workflow.name, part, workflow.timeout))
 
@@ -54,20 +56,15 @@ def compile_cleanup(workflow: Workflow, queue_url: str) -> str | None:
     if not undo and not workflow.on_failure:
         return None
     steps: Block = (*workflow.on_failure, *undo.values())
-    compiler = BlockCompiler(
-        Flow(workflow.on_failure),
-        steps,
-        Sender(workflow.id, AFTER),
-        queue_url,
-        on_record=True,
-    )
+    wiring = Wiring(Flow(workflow.on_failure), steps, on_record=True)
+    compiler = BlockCompiler(wiring, Sender(workflow.id, AFTER), queue_url)
     names = {step.id for step in all_steps(steps)}
     end = state_name("onFailure", "end", names)
     states: dict[str, State] = {end: SucceedState("{% null %}")}
     first = workflow.on_failure[0].id if workflow.on_failure else end
     for step in workflow.on_failure:
         after = step.next_task or end
-        place = Place(end=leading_to(end), escape=compiler.passing_over(step, after))
+        place = Place(end=leading_to(end), escape=wiring.passing_over(step, after))
         states |= compiler.states((step,), place)
     start = first
     if undo:
@@ -80,7 +77,7 @@ def compile_cleanup(workflow: Workflow, queue_url: str) -> str | None:
             then=first,
         )
         for step in undo.values():
-            place = Place(end=leading_to(following), escape=compiler.passing_over(step, following))
+            place = Place(end=leading_to(following), escape=wiring.passing_over(step, following))
             states |= compiler.states((step,), place)
     return _checked(StateMachine(workflow.name, Part(start, states)))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from opscore.workflows import grammar
-from opscore.workflows.expressions import is_expression
 from opscore.workflows.fields import (
     Field,
     Fields,
@@ -22,7 +21,6 @@ from opscore.workflows.fields import (
 )
 from opscore.workflows.findings import Code, Place
 from opscore.workflows.language import (
-    ALL_ERRORS,
     Approval,
     Block,
     Child,
@@ -42,10 +40,9 @@ from opscore.workflows.language import (
     Wait,
 )
 from opscore.workflows.names import MAX_NAME, compensation_id
-from opscore.workflows.nodes import Mapping, Scalar, Sequence, short, to_data
+from opscore.workflows.nodes import Mapping, short
 from opscore.workflows.read_routes import (
     Defaults,
-    read_error,
     read_fallback,
     read_id,
     read_object,
@@ -53,9 +50,24 @@ from opscore.workflows.read_routes import (
     read_route,
 )
 from opscore.workflows.references import may_be_set
-
-DEFAULT_PATIENCE = 24 * 60 * 60
-"""How long a person, a signal or a child session is waited for."""
+from opscore.workflows.step_fields import (
+    DEFAULT_PATIENCE,
+    Otherwise,
+    always,
+    fields_of,
+    kind_of,
+    read_condition,
+    read_items,
+    read_own_error,
+    read_patience,
+    read_result_schema,
+    read_rule,
+    read_state_name,
+    read_time,
+    some_of,
+    value_of,
+    with_shorthand,
+)
 
 LONG_TIMEOUT = 60 * 60
 """A default beyond this is worth a warning at each task that relies on it."""
@@ -108,7 +120,7 @@ class Reader:
             field.wrong_type("a list")
         if len(self._seen) + len(items) > grammar.MAX_STEPS:
             field.fail(Code.BAD_VALUE, f"a template has at most {grammar.MAX_STEPS} tasks")
-        found = [attempt(item, _fields_of, None) for item in items]
+        found = [attempt(item, fields_of, None) for item in items]
         readable = [fields for fields in found if fields is not None]
         ids = [self._id(fields) for fields in readable]
         following = [*ids[1:], None]
@@ -120,7 +132,7 @@ class Reader:
 
     def _id(self, fields: Fields) -> str:
         fields.require("taskId")
-        step_id = fields.read("taskId", _read_state_name, fields.field.path)
+        step_id = fields.read("taskId", read_state_name, fields.field.path)
         at = fields.get("taskId")
         if at and step_id in self._seen:
             at.error(Code.DUPLICATE_ID, f"taskId '{short(step_id)}' is taken by another task")
@@ -212,18 +224,18 @@ class Reader:
     # ---- what others answer
 
     def _approval(self, fields: Fields, named: _Named) -> Approval:
-        asked = _shorthand(_value(fields, "approval"), grammar.APPROVAL)
+        asked = with_shorthand(value_of(fields, "approval"), grammar.APPROVAL)
         return Approval(
             **named,
             retry=fields.read("retry", read_retry, ()),
             fallback=self._fallback(fields),
             compensate=self._compensation(fields, named),
             prompt=asked.read("prompt", read_payload, named["name"]),
-            timeout=_patience(asked),
+            timeout=read_patience(asked),
         )
 
     def _signal(self, fields: Fields, named: _Named) -> Signal:
-        field = _value(fields, "signal")
+        field = value_of(fields, "signal")
         plain = not isinstance(field.node, Mapping)
         asked = None if plain else Fields(field, grammar.SIGNAL)
         if asked:
@@ -235,11 +247,11 @@ class Reader:
             fallback=self._fallback(fields),
             compensate=self._compensation(fields, named),
             signal=asked.read("name", read_name, "?") if asked else read_name(field),
-            timeout=_patience(asked) if asked else DEFAULT_PATIENCE,
+            timeout=read_patience(asked) if asked else DEFAULT_PATIENCE,
         )
 
     def _child(self, fields: Fields, named: _Named) -> Child:
-        field = _value(fields, "workflow")
+        field = value_of(fields, "workflow")
         plain = not isinstance(field.node, Mapping)
         asked = None if plain else Fields(field, grammar.CHILD)
         if asked:
@@ -254,7 +266,7 @@ class Reader:
             workflow_id=asked.read("id", ident, "?") if asked else ident(field),
             version=asked.read("version", version, None) if asked else None,
             input=asked.read("input", read_object, {}) if asked else {},
-            timeout=_patience(asked) if asked else DEFAULT_PATIENCE,
+            timeout=read_patience(asked) if asked else DEFAULT_PATIENCE,
         )
 
     def _fallback(self, fields: Fields) -> Fallback | None:
@@ -263,8 +275,8 @@ class Reader:
     # ---- what holds other steps
 
     def _parallel(self, fields: Fields, named: _Named) -> Parallel:
-        field = _value(fields, "parallel")
-        items = _some(field, "a list of branches, each with tasks")
+        field = value_of(fields, "parallel")
+        items = some_of(field, "a list of branches, each with tasks")
         if len(items) > grammar.MAX_BRANCHES:
             field.fail(Code.BAD_VALUE, f"there can be at most {grammar.MAX_BRANCHES} branches")
         return Parallel(
@@ -280,10 +292,10 @@ class Reader:
         return fields.read("tasks", self.block, ())
 
     def _map(self, fields: Fields, named: _Named) -> Map:
-        inner = Fields(_value(fields, "map"), grammar.MAP)
+        inner = Fields(value_of(fields, "map"), grammar.MAP)
         for key in ("items", "tasks"):
             inner.require(key)
-        items = inner.read("items", _read_items, ())
+        items = inner.read("items", read_items, ())
         written_out = len(items) if isinstance(items, tuple) else grammar.DEFAULT_MAX_ITEMS
         return Map(
             **named,
@@ -303,13 +315,13 @@ class Reader:
         )
 
     def _repeat(self, fields: Fields, named: _Named) -> Repeat:
-        inner = Fields(_value(fields, "repeat"), grammar.REPEAT)
+        inner = Fields(value_of(fields, "repeat"), grammar.REPEAT)
         for key in ("tasks", "until"):
             inner.require(key)
         return Repeat(
             **named,
             body=inner.read("tasks", self.block, ()),
-            until=inner.read("until", _read_condition, _always(fields.field)),
+            until=inner.read("until", read_condition, always(fields.field)),
             max_iterations=inner.read(
                 "maxIterations", read_integer(1, grammar.MAX_ITERATIONS), grammar.DEFAULT_ITERATIONS
             ),
@@ -319,16 +331,16 @@ class Reader:
     # ---- what goes its own way
 
     def _choice(self, fields: Fields, named: _Named) -> Choice:
-        field = _value(fields, "choice")
-        items = _some(field, "a list of rules, each with when and nextTaskId")
-        found = [attempt(item, _read_rule, None) for item in items]
+        field = value_of(fields, "choice")
+        items = some_of(field, "a list of rules, each with when and nextTaskId")
+        found = [attempt(item, read_rule, None) for item in items]
         rules = [rule for rule in found if isinstance(rule, Rule)]
         for item, rule in zip(items[:-1], found, strict=False):
-            if isinstance(rule, _Otherwise):
+            if isinstance(rule, Otherwise):
                 message = "a rule without 'when' takes everything, so it stands last"
                 item.error(Code.RULE_ORDER, message)
         last = found[-1]
-        if isinstance(last, _Otherwise):
+        if isinstance(last, Otherwise):
             if given := fields.raw("nextTaskId"):
                 given.error(
                     Code.EXCLUSIVE_FIELDS, "the rule without 'when' says already where to go on"
@@ -337,17 +349,15 @@ class Reader:
         return Choice(**named, rules=tuple(rules))
 
     def _wait(self, fields: Fields, named: _Named) -> Wait:
-        field = _value(fields, "wait")
+        field = value_of(fields, "wait")
         if not isinstance(field.node, Mapping):
             return Wait(**named, seconds=or_expression(read_duration)(field), until=None)
         inner = Fields(field, grammar.UNTIL)
         inner.require("until")
-        return Wait(
-            **named, seconds=None, until=inner.read("until", or_expression(_read_time), "?")
-        )
+        return Wait(**named, seconds=None, until=inner.read("until", or_expression(read_time), "?"))
 
     def _set(self, fields: Fields, named: _Named) -> SetVariables:
-        field = _value(fields, "set")
+        field = value_of(fields, "set")
         entries = field.entries()
         if entries is None:
             field.wrong_type("an object of names and values")
@@ -367,7 +377,7 @@ class Reader:
         )
 
     def _fail(self, fields: Fields, named: _Named) -> Fail:
-        field = _value(fields, "fail")
+        field = value_of(fields, "fail")
         plain = not isinstance(field.node, Mapping)
         inner = None if plain else Fields(field, grammar.FAIL)
         if inner:
@@ -375,7 +385,7 @@ class Reader:
         message = or_expression(lambda field: read_text(field, 1024))
         return Fail(
             **_ending(named),
-            error=inner.read("error", _read_own_error, "?") if inner else _read_own_error(field),
+            error=inner.read("error", read_own_error, "?") if inner else read_own_error(field),
             message=inner.read("message", message, "") if inner else "",
         )
 
@@ -387,164 +397,5 @@ class Reader:
         return Succeed(**_ending(named), result=inner.read("result", read_payload, None))
 
 
-class _Otherwise:
-    """A rule without a condition."""
-
-    def __init__(self, next_task: str | None, place: Place) -> None:
-        self.next_task = next_task
-        self.place = place
-
-
-def kind_of(fields: Fields) -> str | None:
-    """The field that makes the step its kind; None for an agent's task."""
-    return next((kind for kind in grammar.KINDS if fields.raw(kind) is not None), None)
-
-
-def _fields_of(field: Field) -> Fields:
-    """The step's fields, of which no two may make it different kinds."""
-    entries = field.entries() or {}
-    kinds = [kind for kind in grammar.KINDS if kind in entries]
-    if len(kinds) > 1:
-        entries[kinds[1]].error(
-            Code.EXCLUSIVE_FIELDS, f"a step is either {' or '.join(kinds)}", "make it several steps"
-        )
-    known = tuple(grammar.KINDS[kinds[0]] if kinds else (*grammar.TASK, *grammar.KINDS))
-    allowed = (
-        known if len(kinds) < 2 else tuple(key for kind in kinds for key in grammar.KINDS[kind])
-    )
-    hint = f"a step with '{kinds[0]}' takes {', '.join(known)}" if kinds else ""
-    return Fields(field, allowed, hint)
-
-
-def _some(field: Field, what: str) -> tuple[Field, ...]:
-    items = field.items()
-    if items is None:
-        field.wrong_type(what)
-    if not items:
-        field.fail(Code.BAD_VALUE, f"{field.name} is empty; it is {what}")
-    return items
-
-
-def _value(fields: Fields, kind: str) -> Field:
-    field = fields.raw(kind)
-    assert field is not None
-    return field
-
-
-def _shorthand(field: Field, known: grammar.Fields) -> Fields:
-    """The fields of an object; a plain value stands for the first one."""
-    if isinstance(field.node, Mapping):
-        return Fields(field, known)
-    if field.is_null:
-        return Fields(Field(Mapping(()), field.path, field.report), known)
-    if isinstance(field.node, Sequence):
-        field.wrong_type("text or an object")
-    first = next(iter(known))
-    key = Scalar(first, first)
-    node = Mapping(((key, field.node),), field.node.line, field.node.column)
-    return Fields(Field(node, field.path, field.report), known)
-
-
-def _patience(fields: Fields) -> int | Expression:
-    return fields.read("timeout", or_expression(read_duration), DEFAULT_PATIENCE)
-
-
 def _ending(named: _Named) -> _Named:
     return {**named, "next_task": None}
-
-
-def _read_state_name(field: Field) -> str:
-    text = read_text(field)
-    if len(text) > MAX_NAME:
-        field.fail(Code.BAD_ID, f"taskId must have at most {MAX_NAME} characters")
-    if not text.isprintable() or text != text.strip():
-        message = "taskId must neither hold control characters nor begin or end with white space"
-        field.fail(Code.BAD_ID, message)
-    return text
-
-
-def read_schema(field: Field) -> dict[str, Any]:
-    """A JSON Schema."""
-    from opscore.workflows.schemas import schema_faults
-
-    data = to_data(field.node)
-    if not isinstance(data, dict):
-        field.wrong_type("an object, a JSON Schema")
-    for fault in schema_faults(data):
-        field.error(Code.BAD_SCHEMA, short(fault.at(field.name), 200))
-    return data
-
-
-def read_result_schema(field: Field) -> dict[str, Any]:
-    """A JSON Schema that travels in messages, where expressions would be evaluated."""
-    schema = read_schema(field)
-    if any(is_expression(text) for text in _texts(schema)):
-        field.fail(Code.NO_EXPRESSION_HERE, f"{field.name} can't hold expressions")
-    return schema
-
-
-def _texts(data: Any) -> list[str]:
-    match data:
-        case str():
-            return [data]
-        case dict():
-            return [text for pair in data.items() for part in pair for text in _texts(part)]
-        case list():
-            return [text for item in data for text in _texts(item)]
-        case _:
-            return []
-
-
-def _read_items(field: Field) -> Any:
-    if not field.is_expression and not isinstance(field.node, Sequence):
-        field.wrong_type("a list, or an expression that gives one")
-    return read_payload(field)
-
-
-def _read_condition(field: Field) -> Expression:
-    if not field.is_expression:
-        field.fail(
-            Code.WRONG_TYPE, f"{field.name} must be an expression", "write {% … %} in quotes"
-        )
-    found = read_payload(field)
-    assert isinstance(found, Expression)
-    return found
-
-
-def _always(field: Field) -> Expression:
-    return Expression("true", (), field.place)
-
-
-def _read_rule(field: Field) -> Rule | _Otherwise:
-    fields = Fields(field, grammar.RULE)
-    target = fields.raw("nextTaskId")
-    if target is None:
-        field.fail(
-            Code.MISSING_FIELD, "field 'nextTaskId' is missing", "null ends the list of steps"
-        )
-    next_task = None if target.is_null else read_text(target)
-    if "when" not in fields:
-        return _Otherwise(next_task, target.place)
-    return Rule(fields.read("when", _read_condition, _always(field)), next_task, target.place)
-
-
-_TIME = re.compile(
-    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?"
-    r"(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
-)
-
-
-def _read_time(field: Field) -> str:
-    text = read_text(field)
-    if not _TIME.fullmatch(text):
-        field.fail(
-            Code.BAD_VALUE, f"'{short(text)}' is no time", "write it like 2026-11-24T09:00:00Z"
-        )
-    return text
-
-
-def _read_own_error(field: Field) -> str:
-    text = read_error(field)
-    if text == ALL_ERRORS:
-        field.fail(Code.BAD_VALUE, f"{ALL_ERRORS} stands for every error; name one")
-    return text

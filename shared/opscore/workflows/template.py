@@ -13,7 +13,8 @@ from opscore.workflows.read_routes import (
     read_id,
     read_retry,
 )
-from opscore.workflows.read_steps import Reader, read_schema
+from opscore.workflows.read_steps import Reader
+from opscore.workflows.step_fields import read_schema
 
 
 def read_workflow(root: Field) -> Workflow:
