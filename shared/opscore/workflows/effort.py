@@ -39,8 +39,8 @@ MAX_EVENTS = 25_000
 MAX_INLINE_EVENTS = 10_000
 """A map whose items may make more than this has executions of its own for them."""
 
-ENDLESS = 10**15
-"""What a loop without a bound comes to."""
+ENDLESS = 10**100
+"""What a loop without a bound comes to; far more than maps in maps of a million items each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,10 @@ def effort(workflow: Workflow) -> Range:
 
 def has_executions_of_its_own(step: Map) -> bool:
     """Whether the map's items are too many for one history, and become executions of their own."""
-    body = _block(step.body).most
+    return _is_large(step, _block(step.body).most)
+
+
+def _is_large(step: Map, body: Effort) -> bool:
     return (body + _ITEM).events * step.max_items > MAX_INLINE_EVENTS
 
 
@@ -152,7 +155,7 @@ def _map(step: Map) -> Range:
     tolerating = _STATE if 0 < step.tolerated < 100 else Effort()
     failed = _STATE if step.tolerated else Effort()
     once = _SPLIT + (body.most + failed + _ITEM) * step.max_items + tolerating
-    if has_executions_of_its_own(step):
+    if _is_large(step, body.most):
         once = replace(once, events=_SPLIT.events + tolerating.events + 2)
     items = len(step.items) if isinstance(step.items, tuple) else 0
     return Range(_SPLIT + (body.least + _ITEM) * items + tolerating, _again(once, step))
@@ -181,6 +184,7 @@ def _sum(parts: Iterable[Effort]) -> Effort:
 def longest(block: Block, weight: Callable[[Step], int]) -> int:
     """The greatest sum of weights on one way through; ENDLESS if a loop has no bound."""
     steps = {step.id: step for step in block}
+    weights = {step.id: weight(step) for step in block}
     targets = {
         step_id: {edge.target for edge in edges(step) if edge.target in steps}
         for step_id, step in steps.items()
@@ -192,7 +196,7 @@ def longest(block: Block, weight: Callable[[Step], int]) -> int:
     while waiting:
         step_id = waiting.pop()
         done += 1
-        so_far = longest_to.get(step_id, 0) + weight(steps[step_id])
+        so_far = longest_to.get(step_id, 0) + weights[step_id]
         longest_to[step_id] = so_far
         for target in targets[step_id]:
             assert target is not None
@@ -206,9 +210,10 @@ def longest(block: Block, weight: Callable[[Step], int]) -> int:
 def shortest(block: Block, weight: Callable[[Step], int]) -> int:
     """The smallest sum of weights on a way through that ends well; 0 if none does."""
     steps = {step.id: step for step in block}
+    weights = {step.id: weight(step) for step in block}  # once each: what they hold is walked too
     if not block:
         return 0
-    best = {block[0].id: weight(block[0])}
+    best = {block[0].id: weights[block[0].id]}
     ends: list[int] = []
     waiting = deque([block[0].id])
     while waiting:
@@ -220,7 +225,7 @@ def shortest(block: Block, weight: Callable[[Step], int]) -> int:
             if edge.target is None:
                 ends.append(so_far)
             elif edge.target in steps:
-                arriving = so_far + weight(steps[edge.target])
+                arriving = so_far + weights[edge.target]
                 if arriving < best.get(edge.target, ENDLESS):
                     best[edge.target] = arriving
                     waiting.append(edge.target)

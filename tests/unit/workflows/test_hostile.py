@@ -20,7 +20,19 @@ def expression(text: str) -> str:
     return f"{PARAMETERS}    p: '{{% {text} %}}'\n"
 
 
+def nest(depth: int, kind: str, inside: str) -> str:
+    """Steps in steps, each after a choice with many ways to it."""
+    tasks = "[{taskId: leaf}]"
+    for n in range(depth):
+        rules = f'{{when: "{{% $input.x %}}", nextTaskId: s{n}}}, ' * 200
+        choice = f"{{taskId: c{n}, choice: [{rules}]}}"
+        tasks = f"[{choice}, {{taskId: s{n}, {kind}: {{{inside}, tasks: {tasks}}}}}]"
+    return f"id: a\nname: a\ntasks: {tasks}\n"
+
+
 REFUSED = {
+    "maps in maps": (nest(9, "map", 'items: "{% $input %}", maxItems: 1000000'), "OC041"),
+    "loops in loops": (nest(9, "repeat", 'until: "{% $input %}", maxIterations: 5000'), "OC035"),
     "open lists": ("[" * SIZE, "OC004"),
     "open JSON": ('{"a":' * (SIZE // 5), "OC004"),
     "dashes": ("- " * (SIZE // 2), "OC004"),
