@@ -31,11 +31,36 @@ from opscore.ports import (
 from opscore.records.keys import INDEX_KEYS
 
 
+class Items(dict[Key, dict[str, Scalar]]):
+    """Items by key. Each partition of a table or an index knows the keys that ever were in it, so
+    that a query need not look at everything.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._partitions: dict[tuple[str, ...], set[Key]] = {}
+
+    def __setitem__(self, key: Key, item: dict[str, Scalar]) -> None:
+        super().__setitem__(key, item)
+        self._partitions.setdefault((key.table, key.pk), set()).add(key)
+        for index, (partition_key, _) in INDEX_KEYS.items():
+            partition = item.get(partition_key)
+            if partition is not None:
+                self._partitions.setdefault((key.table, index, str(partition)), set()).add(key)
+
+    def partition(self, *name: str) -> list[Key]:
+        """The keys of a partition of a table, and some that have left it if it is an index's."""
+        found = self._partitions.get(name, set())
+        gone = [key for key in found if key not in self]
+        found.difference_update(gone)
+        return list(found)
+
+
 class MemoryStore:
     """Items in a dictionary; a write is one step under a lock, as a transaction is."""
 
     def __init__(self) -> None:
-        self.items: dict[Key, dict[str, Scalar]] = {}
+        self.items = Items()
         self._lock = threading.RLock()
 
     def get(self, key: Key) -> Item | None:
@@ -60,7 +85,7 @@ class MemoryStore:
     ) -> Page:
         with self._lock:
             found = sorted(
-                (key for key in self.items if key.table is table and key.pk == pk),
+                self.items.partition(table, pk),
                 key=lambda key: key.sk,
                 reverse=newest_first,
             )
@@ -88,9 +113,10 @@ class MemoryStore:
         partition_key, sort_key = INDEX_KEYS[index]
         with self._lock:
             places = []
-            for key, item in self.items.items():
+            for key in self.items.partition(table, index, partition):
+                item = self.items[key]
                 sort = key.sk if sort_key == "sk" else item.get(sort_key)
-                if key.table is not table or item.get(partition_key) != partition or sort is None:
+                if item.get(partition_key) != partition or sort is None:
                     continue
                 if upto is not None and (not isinstance(sort, int) or sort > upto):
                     continue
@@ -149,7 +175,7 @@ class MemoryStore:
             case Update(key=key, set=values):
                 self._set(key, values)
             case Upsert(key=key, set=values, initial=initial):
-                have = self.items.setdefault(key, {})
+                have = self.items.get(key, {})
                 fresh = {n: v for n, v in initial.items() if n not in have and v is not None}
                 self._set(key, {**fresh, **values})
             case Add(key=key, number=number, by=by):
@@ -161,13 +187,9 @@ class MemoryStore:
                 pass
 
     def _set(self, key: Key, values: Item) -> None:
-        item = self.items[key]
-        for name, value in values.items():
-            if value is None:
-                item.pop(name, None)
-            else:
-                item[name] = value
+        item = {**self.items.get(key, {}), **values}
         item["rev"] = int(item.get("rev") or 0) + 1
+        self.items[key] = {name: value for name, value in item.items() if value is not None}
 
 
 @dataclass
