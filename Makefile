@@ -9,9 +9,11 @@ python := .venv/bin/python
 sam := .venv/tools/sam/bin/sam
 local := $(python) -m infra.local
 FUNCTION ?= state_api
+SEEDS ?= 2000
+FIRST ?= 0
 EVENT ?= tests/events/$(FUNCTION).json
 
-.PHONY: help install demo up down status test lint format unit integration e2e \
+.PHONY: help install demo up down status test lint format unit integration simulation soak e2e \
 	lint-code lint-format lint-types lint-imports lint-template lint-rules bench growth invoke start-api clean
 
 help: ## This list
@@ -33,7 +35,7 @@ down: install ## End the local stack
 status: install ## What runs of the local stack
 	@$(local) status
 
-test: lint unit integration e2e ## Everything: lint, types, unit, integration, end to end
+test: lint unit integration simulation e2e ## Everything: lint, types, unit, integration, simulation, end to end
 
 lint: lint-code lint-format lint-types lint-imports lint-template lint-rules ## What pre-commit checks
 
@@ -64,6 +66,12 @@ unit: install ## Unit tests: no sockets, a few seconds
 
 integration: install ## Integration tests: AWS in process
 	$(python) -m pytest -n 2 tests/contracts tests/integration
+
+simulation: install ## Fleets in virtual time, with all that goes wrong: 240 seeds, and planted bugs
+	$(python) -m pytest -n 2 tests/simulation
+
+soak: install ## Thousands of seeds: SEEDS, FIRST, SIZE (tiny crowd small large); SEED repeats one
+	@$(python) -m tests.simulation $(if $(SEED),seed $(SEED),soak $(SEEDS) $(FIRST) $(SIZE))
 
 e2e: install ## End-to-end tests on a local stack of their own
 	$(python) -m pytest tests/e2e

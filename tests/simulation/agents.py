@@ -141,7 +141,7 @@ class SimulatedAgent:
 
     def chance_of(self, attempt: Attempt) -> Random:
         """What becomes of one hand-over, whatever else is handed out in this run."""
-        message = attempt.message
+        message = attempt.task_message
         parts = (message.parameters, message.task_id, message.route, message.retry, attempt.fence)
         return self.world.scenario.rng(self.agent_id, *parts)
 
@@ -163,7 +163,7 @@ class SimulatedAgent:
             self._say_of(reference, "active")
         else:
             act = f"{act} at once"  # says active and idle at the end, 20 ms apart
-        heartbeat = attempt.message.heartbeat
+        heartbeat = attempt.task_message.heartbeat
         if heartbeat is not None and act != "lies":
             self._beat(reference, scheduler.now + takes, heartbeat / 3, life)
         if act == "dies":

@@ -26,6 +26,7 @@ from opscore.ports import Item, Key, Table
 from opscore.records import keys
 from opscore.records.codec import decode, text
 from opscore.records.waiting import SESSION_LIST, capability_of
+from opscore.settings import TransportName
 from tests.simulation.agents import FREE
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Invariants:
                     self._agent(old, new)
                 case "session" if key.sk == "session":
                     self._session(old, new)
+                case "breaker":
+                    self._world.calls.strike()
                 case "flag" if new is None:
                     self._flag_lowered(key.pk.removeprefix("flag#"))
             if kind in ("attempt", "agent", "session", "flag"):
@@ -275,9 +278,11 @@ class Invariants:
         found = self._get(keys.agent(agent_id))
         if found is None:
             return False
-        agent, message = decode(Agent, found), attempt.message
+        agent, message = decode(Agent, found), attempt.task_message
         if settled(agent, self._world.clock()).idle_since is None:
             return False
+        if self._get(keys.breaker(agent.transport or TransportName.AGENTKIT)) is not None:
+            return False  # the gateway is left alone, and tried now and then
         if agent_id in attempt.refused_by:
             return False
         if message.agent_id is not None:

@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from pydantic import JsonValue
+
 from opscore.lifecycle.sessions import FINAL
-from opscore.models.agent import Agent, Report
-from opscore.models.outcome import TIMEOUTS
+from opscore.models.agent import Agent
+from opscore.models.outcome import TIMEOUTS, Outcome
 from opscore.models.session import Session, SessionStatus
 from opscore.models.task import Attempt, AttemptStatus, Task
-from opscore.ports import Change, Delete, Execution, Put, Update
+from opscore.ports import Change, Delete, Execution, Put, Table, Update
 from opscore.records import keys
 from opscore.services.candidates import Candidates
 from opscore.services.dispatch import Dispatcher
 from opscore.services.outcomes import Decided, Outcomes
+from opscore.services.own_word import OwnWord
 from opscore.services.recording import Recording
-from opscore.services.reports import Reports
 from opscore.services.sessions import SessionService
 from opscore.services.sweeping import Sweeper
 from opscore.services.wakeups import Wakeups
@@ -42,10 +44,12 @@ def turned(service: S, bad: type[S]) -> S:
 class NeverLooksAgain(Candidates):
     """Who has parked a task does not look once more who is idle."""
 
-    def find(self, attempt: Attempt, task: Task | None, but: Collection[str]) -> Agent | None:
+    def find(
+        self, attempt: Attempt, task: Task | None, but: Collection[str], lost: int = 0
+    ) -> Agent | None:
         if attempt.status is AttemptStatus.PARKED:
             return None
-        return super().find(attempt, task, but)
+        return super().find(attempt, task, but, lost)
 
 
 class ParksAndLeaves(World):
@@ -89,30 +93,31 @@ class ReconsidersNobody(Dispatcher):
         """Time does not change an agent."""
 
 
-class HearsAnyFence(Reports):
-    """A report counts for the task it names, whoever has that by now."""
+class HearsAnyone(OwnWord):
+    """A word counts for the task it names, whoever has that by now."""
 
-    def take(self, agent_id: str, report: Report) -> None:
-        attempt = None if report.attempt_id is None else self._tasks.attempt(report.attempt_id)
-        if attempt is not None:
-            report = report.model_copy(update={"fence": attempt.fence})
-        super().take(agent_id, report)
+    def complete(self, reference: str, agent_id: str | None, result: JsonValue) -> Outcome:
+        return super().complete(self._now(reference), None, result)
+
+    def _now(self, reference: str) -> str:
+        attempt = self.read(reference)
+        return f"{attempt.attempt_id}.{attempt.fence}"
 
 
 class DropsTheFence(World):
     @cached_property
-    def reports(self) -> Reports:
-        return turned(super().reports, HearsAnyFence)
+    def own_word(self) -> OwnWord:
+        return turned(super().own_word, HearsAnyone)
 
 
 class ClosesFirst(Outcomes):
     """The attempt is closed before its token is answered."""
 
-    def send(self, decided: Decided, agent: Agent | None = None, *, again: bool = False) -> None:
+    def send(self, decided: Decided, agent: Agent | None = None, *, again: bool = False) -> bool:
         closed = self._tasks.closed(decided.attempt_id, self._clock(), superseded=False)
         drain = decided.outcome.error_code in TIMEOUTS
         self._free(decided.attempt_id, decided.agent_id, [closed], drain=drain)
-        self.tell(decided.token, decided.outcome)
+        return self.tell(decided.token, decided.outcome)
 
 
 class ClosesBeforeItTells(World):
@@ -121,19 +126,8 @@ class ClosesBeforeItTells(World):
         return turned(super().outcomes, ClosesFirst)
 
 
-class KeepsLeases(Outcomes):
-    def _freed(self, agent: Agent, attempt_id: str, *, drain: bool) -> Agent:
-        return agent
-
-
-class ForgetsToRelease(World):
-    @cached_property
-    def outcomes(self) -> Outcomes:
-        return turned(super().outcomes, KeepsLeases)
-
-
 class FreesSlotsAtOnce(World):
-    """The slot of a task that timed out is free while its agent may still speak of it."""
+    """The slot of a task that was given up is free while its agent may still speak of it."""
 
     drain_seconds = 1
 
@@ -286,6 +280,22 @@ class AcceptsTwice(World):
     watched_by = AnyOutcome
 
 
+class KeepsLeases(WatchedStore):
+    """An attempt is closed, and its lease stays."""
+
+    def write(self, *changes: Change) -> None:
+        closes = any(
+            isinstance(change, Update) and change.set.get("status") == AttemptStatus.CLOSED
+            for change in changes
+        )
+        kept = [c for c in changes if not (closes and c.key.table is Table.AGENTS)]
+        super().write(*kept)
+
+
+class ForgetsToRelease(World):
+    watched_by = KeepsLeases
+
+
 class FlagsGoToo(WatchedStore):
     """Who takes an entry from a waiting list lowers its flag, whatever else is in the list."""
 
@@ -315,6 +325,7 @@ class Plant:
 
 
 _RACES = (Fault.LATE, Fault.REPORTS)
+_GIVEN_UP = (Fault.PEOPLE, Fault.TOKENS)
 _AGENTS = (Fault.CONDUCT, Fault.REPORTS)
 
 PLANTED = (
@@ -330,7 +341,7 @@ PLANTED = (
     Plant(LowersFlagsEarly, ("lists with entries have flags",), faults=()),
     Plant(DropsTheFence, ("the outcome is the task's own",), faults=(Fault.GATEWAY,)),
     Plant(IgnoresWatermarks, ("the outcome is the task's own",), faults=(Fault.REPORTS,)),
-    Plant(FreesSlotsAtOnce, ("the outcome is the task's own",), "crowd"),
+    Plant(FreesSlotsAtOnce, ("the outcome is the task's own",), "crowd", _GIVEN_UP),
     Plant(
         AcceptsTwice,
         ("one accepted outcome", "final states never change", "leases are released"),

@@ -8,7 +8,7 @@ from tests.simulation.planted import PLANTED, IgnoresDeadlines, Plant
 from tests.simulation.run import Result, run, shrunk
 from tests.simulation.scenario import Scenario
 
-ENOUGH = 80
+ENOUGH = 200
 """Seeds among which a bug shows; most do in the first few."""
 
 
