@@ -70,7 +70,7 @@ class Invariants:
         self._break("unforeseen error", f"{function} raised {error!r}\n{way}")
 
     def _get(self, key: Key) -> Item | None:
-        return self._world.watched.get(key)
+        return self._world.watched.seen.get(key)
 
     # ---- after each write
 
@@ -153,7 +153,7 @@ class Invariants:
             self._break("lists with entries have flags", f"{name} has {attempt_id} and no flag")
 
     def _flag_lowered(self, name: str) -> None:
-        left = self._world.watched.query(Table.AGENTS, keys.waiting(name), limit=5).items
+        left = self._world.watched.seen.query(Table.AGENTS, keys.waiting(name), limit=5).items
         for _, item in left:
             attempt = self._get(keys.attempt(str(item["attemptId"])))
             if attempt is not None and attempt.get("waitingKey") == item["sort"]:
@@ -354,13 +354,13 @@ class Invariants:
                 for shard in shards:
                     yield from self._wrong_idle(keys.idle(capability, shard))
                     list_name = f"{capability}#{shard}"
-                    for _, item in self._world.watched.query(
+                    for _, item in self._world.watched.seen.query(
                         Table.AGENTS, keys.waiting(list_name), limit=5
                     ).items:
                         yield f"in {list_name}: {item}"
 
     def _wrong_idle(self, partition: str) -> Iterator[str]:
-        for key, _ in self._world.watched.query(Table.AGENTS, partition, limit=1_000).items:
+        for key, _ in self._world.watched.seen.query(Table.AGENTS, partition, limit=1_000).items:
             since, agent_id = key.sk.split("#", 1)
             agent = self._get(keys.agent(agent_id))
             if agent is None or agent.get("idleSince") != int(since):

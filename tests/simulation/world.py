@@ -25,7 +25,7 @@ from tests.simulation.scenario import WORKFLOWS, Fault, Scenario
 from tests.simulation.scheduler import START, Action, Crash, Scheduler
 from tests.simulation.sqs import DEAD_LETTER_VISIBILITY_SECONDS, Held, SimulatedQueue
 from tests.simulation.step_functions import StepFunctions, bare
-from tests.simulation.watched import WatchedStore
+from tests.simulation.watched import MirroredStore, WatchedStore
 from tests.support.memory import MemoryStore
 
 SECONDS = {
@@ -64,14 +64,15 @@ class World(Services):
             error_cooldown_seconds=5,
             request_timeout_seconds=REQUEST_SECONDS,
         )
-        self.watched = self.watched_by(store or MemoryStore())
+        seen = store.memory if isinstance(store, MirroredStore) else None
+        self.watched = self.watched_by(store or MemoryStore(), seen)
         self.sqs = SimulatedQueue(
             self.scheduler, self.calls, scenario.rng("queue"), self._dispatch, self._bury
         )
         self.step_functions = StepFunctions(
             self.scheduler, self.calls, scenario.rng("executions"), self.sqs.put, self._announce
         )
-        self.watched_tasks = Tasks(self.watched, self.settings.retention_days)
+        self.watched_tasks = Tasks(self.watched.seen, self.settings.retention_days)
         self.invariants = Invariants(self)
         self.watched.observe = self.invariants.written
         self.store = FaultyStore(self.watched, self.calls)
