@@ -340,9 +340,8 @@ def gone(fleet: Fleet) -> MemoryMachines:
     assert isinstance(fleet.machines, MemoryMachines)
     assert isinstance(fleet.store, MemoryStore)
     fleet.machines.definitions.clear()
-    fleet.store.items = {
-        key: item for key, item in fleet.store.items.items() if not key.pk.startswith("machine#")
-    }
+    for key in [key for key in fleet.store.items if key.pk.startswith("machine#")]:
+        del fleet.store.items[key]
     return fleet.machines
 
 
