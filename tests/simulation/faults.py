@@ -220,8 +220,17 @@ class FaultyMachines:
         self._machines = machines
         self._calls = calls
 
+    def arn_of(self, name: str) -> str:
+        return self._machines.arn_of(name)
+
     def create(self, name: str, definition: str) -> str:
         return self._calls("create machine", lambda: self._machines.create(name, definition))
+
+    def delete(self, machine_arn: str) -> None:
+        self._calls("delete machine", lambda: self._machines.delete(machine_arn))
+
+    def exists(self, machine_arn: str) -> bool:
+        return self._calls("describe machine", lambda: self._machines.exists(machine_arn))
 
     def start(self, machine_arn: str, name: str, execution_input: str) -> None:
         def start() -> None:

@@ -12,7 +12,7 @@ from opscore.composition import Services
 from opscore.errors import AgentNotFound, Contended, DependencyFailed, OpsCoreError
 from opscore.lifecycle.sessions import FINAL
 from opscore.models.session import SessionStatus
-from opscore.ports import Execution, Store, Transport
+from opscore.ports import Execution, Machines, Queue, Store, Tokens, Transport
 from opscore.records.tasks import Tasks
 from opscore.services.dispatch import Envelope, NotNow
 from opscore.services.redelivery import time_for_one
@@ -75,10 +75,10 @@ class World(Services):
         self.watched_tasks = Tasks(self.watched.seen, self.settings.retention_days)
         self.invariants = Invariants(self)
         self.watched.observe = self.invariants.written
-        self.store = FaultyStore(self.watched, self.calls)
-        self.queue = FaultyQueue(self.sqs, self.calls)
-        self.tokens = FaultyTokens(self.step_functions, self.calls)
-        self.machines = FaultyMachines(self.step_functions, self.calls)
+        self.store: Store = FaultyStore(self.watched, self.calls)
+        self.queue: Queue = FaultyQueue(self.sqs, self.calls)
+        self.tokens: Tokens = FaultyTokens(self.step_functions, self.calls)
+        self.machines: Machines = FaultyMachines(self.step_functions, self.calls)
         self._transports = {
             TransportName.AGENTKIT: SimulatedTransport(self, shared=True),
             TransportName.DIRECT: SimulatedTransport(self, shared=False),
