@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from opscore.composition import Services
 from opscore.models.agent import Agent, Report
 from opscore.models.task import Attempt
 from opscore.ports import Delivered
@@ -92,8 +93,8 @@ class SimulatedAgent:
         self.world.insist("state_api", self._register, f"register {self.agent_id}")
         self.world.scheduler.after(self.rng.uniform(0, 3), self.say_idle_if_so)
 
-    def _register(self) -> None:
-        self.world.agents.register(self.registration())
+    def _register(self, at: Services) -> None:
+        at.agents.register(self.registration())
         self.registered = True
 
     def restart(self) -> None:
@@ -177,7 +178,7 @@ class SimulatedAgent:
             return
         if self.own_word:
             self.world.request(
-                "task_api", lambda: self.world.own_word.heartbeat(reference, self.agent_id)
+                "task_api", lambda at: at.own_word.heartbeat(reference, self.agent_id)
             )
         else:
             self._say_of(reference, "active")
@@ -205,11 +206,11 @@ class SimulatedAgent:
             self.world.scheduler.at(later, lambda: self._say_of(reference, "idle", result))
 
     def _own_word(self, reference: str, *, fails: bool) -> None:
-        def word() -> None:
+        def word(at: Services) -> None:
             if fails:
-                self.world.own_word.fail(reference, self.agent_id, "AgentError", reference)
+                at.own_word.fail(reference, self.agent_id, "AgentError", reference)
             else:
-                self.world.own_word.complete(reference, self.agent_id, {"did": reference})
+                at.own_word.complete(reference, self.agent_id, {"did": reference})
 
         self.world.insist("task_api", word, f"outcome of {reference}", tries=4)
 
@@ -262,8 +263,8 @@ class SimulatedAgent:
             else:
                 self.world.request("state_api", take, name)
 
-        def take() -> None:
-            self.world.reports.take(self.agent_id, report)
+        def take(at: Services) -> None:
+            at.reports.take(self.agent_id, report)
 
         times = 1
         if self.world.calls.has(Fault.REPORTS) and not insists:

@@ -5,7 +5,8 @@ the callers, and Step Functions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from copy import copy
+from functools import cached_property, partial
 from typing import Any
 
 from opscore.composition import Services
@@ -22,7 +23,7 @@ from tests.simulation.agents import SimulatedAgent, SimulatedTransport
 from tests.simulation.faults import Calls, FaultyMachines, FaultyQueue, FaultyStore, FaultyTokens
 from tests.simulation.invariants import Invariants
 from tests.simulation.scenario import WORKFLOWS, Fault, Scenario
-from tests.simulation.scheduler import START, Action, Crash, Scheduler
+from tests.simulation.scheduler import START, Crash, Scheduler
 from tests.simulation.sqs import DEAD_LETTER_VISIBILITY_SECONDS, Held, SimulatedQueue
 from tests.simulation.step_functions import StepFunctions, bare
 from tests.simulation.watched import MirroredStore, WatchedStore
@@ -38,6 +39,10 @@ SWEEP_SECONDS = 60
 REQUEST_SECONDS = 10
 LONGEST_HOURS = 6
 """How long a run may take to come to rest, once nothing goes wrong any more."""
+
+
+Work = Callable[[Services], object]
+"""What a function does, with the services of its process."""
 
 
 class World(Services):
@@ -89,6 +94,7 @@ class World(Services):
             for agent in (SimulatedAgent.of(self, scenario, n) for n in scenario.agents)
         }
         self.starts: dict[int, str] = {}
+        self._warm: dict[str, list[Services]] = {}
         self._chance = scenario.rng("world")
 
     def clock(self) -> int:
@@ -142,14 +148,14 @@ class World(Services):
     def _leave(self, agent: SimulatedAgent) -> None:
         agent.life += 1
         agent.free_at.clear()
-        self.insist("state_api", lambda: self.agents.deregister(agent.agent_id), "deregister")
+        self.insist("state_api", lambda at: at.agents.deregister(agent.agent_id), "deregister")
 
     def _learn(self, agent: SimulatedAgent) -> None:
         agent.capabilities = self.scenario.capabilities
         agent.slots += agent.names
         self.insist(
             "state_api",
-            lambda: self.agents.register(agent.registration()),
+            lambda at: at.agents.register(agent.registration()),
             f"register {agent.agent_id} again",
         )
 
@@ -163,36 +169,38 @@ class World(Services):
             idempotency_key=f"session {number}",
         )
 
-        def start() -> None:
+        def start(at: Services) -> None:
             named = StartRequest(**{**vars(request), "agent_id": own})
             try:
-                session = self.sessions.start(named)
+                session = at.sessions.start(named)
             except AgentNotFound:
                 anew = {**vars(request), "idempotency_key": f"session {number} without an agent"}
-                session = self.sessions.start(StartRequest(**anew))
+                session = at.sessions.start(StartRequest(**anew))
             self.starts[number] = session.session_id
 
         # Many begin at once: that is when one gets in another's way.
         burst = self.scenario.rng("burst", rng.randrange(1 + len(self.scenario.sessions) // 4))
-        at = burst.uniform(0, self.scenario.minutes * 45) + rng.expovariate(3)
-        self.scheduler.after(at, lambda: self.insist("session_api", start, f"start {number}"))
+        when = burst.uniform(0, self.scenario.minutes * 45) + rng.expovariate(3)
+        self.scheduler.after(when, lambda: self.insist("session_api", start, f"start {number}"))
         if Fault.PEOPLE not in self.scenario.faults:
             return
         move = rng.choice((None, None, "pause", "pause", "cancel"))
         if move == "cancel":
-            self._plan_move(number, SessionStatus.CANCELLED, at + rng.uniform(0, 200))
+            self._plan_move(number, SessionStatus.CANCELLED, when + rng.uniform(0, 200))
         elif move == "pause":
-            at += rng.uniform(0, 100)
-            self._plan_move(number, SessionStatus.PAUSED, at)
-            self._plan_move(number, SessionStatus.RUNNING, at + rng.uniform(1, 400))
+            when += rng.uniform(0, 100)
+            self._plan_move(number, SessionStatus.PAUSED, when)
+            self._plan_move(number, SessionStatus.RUNNING, when + rng.uniform(1, 400))
 
-    def _plan_move(self, number: int, status: SessionStatus, at: float) -> None:
-        def move() -> None:
+    def _plan_move(self, number: int, status: SessionStatus, when: float) -> None:
+        def move(at: Services) -> None:
             session_id = self.starts.get(number)
             if session_id is not None:
-                self.sessions.update(session_id, status=status)
+                at.sessions.update(session_id, status=status)
 
-        self.scheduler.after(at, lambda: self.insist("session_api", move, f"{status} for {number}"))
+        self.scheduler.after(
+            when, lambda: self.insist("session_api", move, f"{status} for {number}")
+        )
 
     def _plan_outages(self) -> None:
         for _ in range(2):
@@ -224,8 +232,8 @@ class World(Services):
         self._ask_agents()
 
     def _resume(self, session_id: str) -> None:
-        def resume() -> None:
-            self.sessions.update(session_id, status=SessionStatus.RUNNING)
+        def resume(at: Services) -> None:
+            at.sessions.update(session_id, status=SessionStatus.RUNNING)
 
         self.insist("session_api", resume, "resume")
 
@@ -249,11 +257,11 @@ class World(Services):
 
     # ---- who calls the functions
 
-    def request(self, function: str, work: Action, name: str = "") -> None:
+    def request(self, function: str, work: Work, name: str = "") -> None:
         """One try; what comes of it, nobody hears."""
         self._spawn(function, work, name, lambda _: None)
 
-    def insist(self, function: str, work: Action, name: str, tries: int = 1_000) -> None:
+    def insist(self, function: str, work: Work, name: str, tries: int = 1_000) -> None:
         """Try until it has worked, or will never."""
 
         def ended(error: BaseException | None) -> None:
@@ -267,18 +275,30 @@ class World(Services):
     def _spawn(
         self,
         function: str,
-        work: Action,
+        work: Work,
         name: str,
         then: Callable[[BaseException | None], None],
     ) -> None:
         def ended(error: BaseException | None) -> None:
             if error is not None:
                 self.trace(f"{function} ({name}) ended: {type(error).__name__}: {error}")
+            if not isinstance(error, Crash):
+                warm.append(process)
             if not isinstance(error, Crash | OpsCoreError | NotNow | None):
                 self.invariants.unforeseen(function, error)
             then(error)
 
-        self.scheduler.spawn(f"{function} ({name})", work, SECONDS[function], ended)
+        warm = self._warm.setdefault(function, [])
+        process = warm.pop() if warm else self._process()
+        name = f"{function} ({name})"
+        self.scheduler.spawn(name, lambda: work(process), SECONDS[function], ended)
+
+    def _process(self) -> Services:
+        """Services of its own for a process: what they remember, only later calls of it know."""
+        process = copy(self)
+        for part in _PARTS & vars(process).keys():
+            delattr(process, part)
+        return process
 
     # ---- what AWS does by itself
 
@@ -286,15 +306,15 @@ class World(Services):
         """The task dispatcher's handler, and its event source around it."""
         done: list[Held] = []
 
-        def work() -> None:
+        def work(at: Services) -> None:
             worker = self.scheduler.worker
             assert worker is not None
             for number, held in enumerate(batch):
                 try:
-                    with self.redelivery.of(held.receipt, held.receives):
+                    with at.redelivery.of(held.receipt, held.receives):
                         remaining = worker.ends_at - self.scheduler.now
                         limit = time_for_one(remaining, len(batch) - number, REQUEST_SECONDS)
-                        self.dispatcher.take(held.message, Envelope(held.sent_at, limit))
+                        at.dispatcher.take(held.message, Envelope(held.sent_at, limit))
                 except (OpsCoreError, NotNow) as error:
                     self.trace(f"{held.message_id} comes back: {error}")
                 except Exception as error:  # noqa: BLE001 (the batch processor keeps it)
@@ -313,8 +333,8 @@ class World(Services):
     def _bury(self, held: Held) -> None:
         self.trace(f"{held.message_id} is a dead letter")
 
-        def work() -> None:
-            self.dead_letters.record(held.message_id, held.body, held.receives)
+        def work(at: Services) -> None:
+            at.dead_letters.record(held.message_id, held.body, held.receives)
 
         def ended(error: BaseException | None) -> None:
             if error is not None:
@@ -334,8 +354,8 @@ class World(Services):
             self.scheduler.after(delay, partial(self._record, session_id, event, 8))
 
     def _record(self, session_id: str, how: Execution, tries: int) -> None:
-        def work() -> None:
-            self.recording.event(session_id, how)
+        def work(at: Services) -> None:
+            at.recording.event(session_id, how)
 
         def ended(error: BaseException | None) -> None:
             if error is not None and tries > 1:
@@ -348,10 +368,10 @@ class World(Services):
     def _sweep(self) -> None:
         begun = self.scheduler.now
 
-        def work() -> None:
+        def work(at: Services) -> None:
             worker = self.scheduler.worker
             assert worker is not None
-            self.sweeper.sweep(lambda: worker.ends_at - self.scheduler.now > 10_000)
+            at.sweeper.sweep(lambda: worker.ends_at - self.scheduler.now > 10_000)
 
         def ended(error: BaseException | None) -> None:
             if error is None:
@@ -359,6 +379,9 @@ class World(Services):
 
         self._spawn("sweeper", work, "", ended)
         self.scheduler.after(SWEEP_SECONDS, self._sweep)
+
+
+_PARTS = {name for name, part in vars(Services).items() if isinstance(part, cached_property)}
 
 
 def _template(workflow_id: str) -> dict[str, Any]:
