@@ -63,6 +63,20 @@ class Processes:
         pid, started = self._read(name)
         return pid is not None and _start_time(pid) == started and not _is_zombie(pid)
 
+    def children(self, name: str) -> list[int]:
+        """The pids of what a process has started itself and still runs; where /proc tells."""
+        pid, started = self._read(name)
+        if pid is None or _start_time(pid) != started or not PROC.is_dir():
+            return []
+        return sorted(
+            int(entry.name)
+            for entry in PROC.iterdir()
+            if entry.name.isdigit()
+            and (fields := _stat(int(entry.name)))
+            and fields[1] == str(pid)
+            and fields[0] != "Z"
+        )
+
     def kill(self, name: str) -> None:
         """End a process as a crash does: at once, with no chance to clean up."""
         self._end(name, grace_seconds=0)

@@ -184,6 +184,10 @@ class LocalStack:
         """End an example agent as a crash does."""
         self.processes.kill(AGENT_PREFIX + name)
 
+    def function_workers(self) -> list[int]:
+        """The pids of the processes in which functions run now."""
+        return self.processes.children(EMULATOR)
+
     def sweep(self) -> None:
         """Run the sweeper now; raises LocalStackError when it fails."""
         function = self.cloud.outputs()["SweeperName"]
