@@ -260,8 +260,9 @@ class BlockCompiler:
             place,
         )
         again = {counter: f"{{% ${counter} + 1 %}}"}
+        start = {counter: 1, **self._wiring.not_yet_made(step)}
         return {
-            step.id: PassState(Way(step.body[0].id, place.output), {counter: 1}),
+            step.id: PassState(Way(step.body[0].id, place.output), start),
             **self.states(step.body, body),
             until: ChoiceState((done, limit), step.body[0].id, again),
             **refused,

@@ -59,6 +59,7 @@ def compile_cleanup(workflow: Workflow, queue_url: str) -> str | None:
     wiring = Wiring(Flow(workflow.on_failure), steps, on_record=True)
     compiler = BlockCompiler(wiring, Sender(workflow.id, AFTER), queue_url)
     names = {step.id for step in all_steps(steps)}
+    names |= {state_name(step_id, "end", names) for step_id in names}
     end = state_name("onFailure", "end", names)
     states: dict[str, State] = {end: SucceedState("{% null %}")}
     first = workflow.on_failure[0].id if workflow.on_failure else end

@@ -31,7 +31,7 @@ from opscore.workflows.language import (
     Wait,
     Workflow,
 )
-from opscore.workflows.steps import fallback_of
+from opscore.workflows.steps import compensations, fallback_of
 
 MAX_EVENTS = 25_000
 """Step Functions' limit on an execution's history."""
@@ -94,6 +94,12 @@ def effort(workflow: Workflow) -> Range:
     """Of one session, its `onFailure` and compensations left out."""
     found = _block(workflow.tasks)
     return Range(EXECUTION + found.least, EXECUTION + found.most)
+
+
+def cleanup_effort(workflow: Workflow) -> Effort:
+    """The most that `onFailure` and compensations come to, in the execution after a session."""
+    undone = (_step(undo).most + _STATE for undo in compensations(workflow).values())
+    return EXECUTION + _block(workflow.on_failure).most + _sum(undone) + _STATE * 3
 
 
 def has_executions_of_its_own(step: Map) -> bool:

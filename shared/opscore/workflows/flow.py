@@ -8,7 +8,7 @@ before is joined to that.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from opscore.workflows.language import (
@@ -77,10 +77,15 @@ class Flow:
 
     def __init__(self, block: Block) -> None:
         self._steps = {step.id: step for step in all_steps(block)}
+        self._setters = _setters(self._steps.values())
         self._bits: dict[object, int] = {}
         self._around: dict[str, Around] = {}
         self._scopes = 1
         self._place(block, Around(Scope(0, None)))
+        self._set_in = {
+            name: {self._around[setter].scope for setter in setters}
+            for name, setters in self._setters.items()
+        }
         self._known: dict[str, int] = {}
         self._at_until: dict[str, int] = {}
         self._trapped: list[str] = []
@@ -121,20 +126,15 @@ class Flow:
 
     def variables(self) -> set[str]:
         """Every name that some step sets."""
-        return {
-            name
-            for step in self._steps.values()
-            if isinstance(step, SetVariables)
-            for name in step.variables
-        }
+        return set(self._setters)
 
     def setters(self, name: str) -> list[str]:
         """The steps that set the variable."""
-        return [
-            step.id
-            for step in self._steps.values()
-            if isinstance(step, SetVariables) and name in step.variables
-        ]
+        return self._setters.get(name, [])
+
+    def set_in(self, name: str) -> set[Scope]:
+        """The scopes that the variable is set in."""
+        return self._set_in.get(name, set())
 
     def trapped(self) -> list[str]:
         """The steps that are reached and from which no way leads to the end of their list."""
@@ -227,6 +227,14 @@ class Flow:
                 self._at_until[step.id] |= known
             for inner_block in blocks(step):
                 self._join(inner_block, known)
+
+
+def _setters(steps: Iterable[Step]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        for name in step.variables if isinstance(step, SetVariables) else ():
+            found.setdefault(name, []).append(step.id)
+    return found
 
 
 def _trapped(block: Block, known: dict[str, int]) -> list[str]:

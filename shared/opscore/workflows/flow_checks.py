@@ -36,7 +36,8 @@ def check_flow(workflow: Workflow, report: Report) -> None:
     """Find unknown targets, steps that nothing reaches, endless loops, results not yet made."""
     steps = list(all_steps(workflow.tasks))
     handlers = list(all_steps(workflow.on_failure))
-    known = len({step.id for step in (*steps, *handlers)}) == len(steps) + len(handlers)
+    ids = {step.id for step in (*steps, *handlers)}
+    known = len(ids) == len(steps) + len(handlers)
     main = _Checker(workflow.tasks, Flow(workflow.tasks), report)
     recorded = on_record(workflow.tasks)
     after = _HandlerChecker(workflow.on_failure, Flow(workflow.on_failure), report, recorded)
@@ -49,6 +50,9 @@ def check_flow(workflow: Workflow, report: Report) -> None:
     _check_variables(main.flow, steps, report)
     _check_variables(after.flow, handlers, report)
     for undo in compensations(workflow).values():
+        if undo.id in ids:
+            message = f"the compensation would have the taskId '{short(undo.id)}' of another task"
+            report.error(Code.DUPLICATE_ID, message, undo.place)
         after.step_alone(undo)
 
 
@@ -179,11 +183,12 @@ class _Checker:
 
     def _variable(self, reference: Reference, step: Step, *, until: bool) -> None:
         name = reference.variable or ""
-        setters = self.flow.setters(name)
-        if not setters:
+        scopes = self.flow.set_in(name)
+        if not scopes:
             self._no_such_variable(reference, name)
         elif self.flow.reached(step.id) and not self.flow.has_variable(step.id, name, until=until):
-            if any(self._seen_from(step, setter) for setter in setters):
+            here = self.flow.around(step.id).scope
+            if any(here.sees(scope) for scope in scopes):
                 message = f"task '{short(step.id)}' can start without ${name} being set"
                 hint = "not every way to it sets the variable first"
                 self._report.error(Code.VARIABLE_NOT_SET, message, reference.place, hint)
@@ -271,8 +276,7 @@ def _check_variables(flow: Flow, steps: list[Step], report: Report) -> None:
     for step in steps:
         for name in step.variables if isinstance(step, SetVariables) else ():
             own = flow.around(step.id).scope
-            others = (flow.around(setter).scope for setter in flow.setters(name))
-            if any(own != other and own.sees(other) for other in others):
+            if any(own != other and own.sees(other) for other in flow.set_in(name)):
                 report.error(
                     Code.HIDDEN_VARIABLE,
                     f"${name} is set outside this branch or map too, and can't be set in here",

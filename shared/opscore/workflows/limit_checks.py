@@ -5,7 +5,14 @@ from __future__ import annotations
 from opscore.errors import WorkflowInvalid
 from opscore.workflows.compiler import compile_cleanup, compile_workflow
 from opscore.workflows.durations_of import patience
-from opscore.workflows.effort import ENDLESS, MAX_EVENTS, effort, has_executions_of_its_own
+from opscore.workflows.effort import (
+    ENDLESS,
+    MAX_EVENTS,
+    Effort,
+    cleanup_effort,
+    effort,
+    has_executions_of_its_own,
+)
 from opscore.workflows.findings import Code, Place, Report
 from opscore.workflows.grammar import INLINE_CONCURRENCY
 from opscore.workflows.language import Block, Map, Parallel, Repeat, Task, Workflow
@@ -28,11 +35,9 @@ def check_limits(workflow: Workflow, report: Report, *, own_executions: bool) ->
     for block in (workflow.tasks, workflow.on_failure):
         _check_maps(block, report, own_executions=own_executions, outermost=True)
     place = Place("tasks")
-    events = effort(workflow).most.events
-    if MAX_EVENTS < events < ENDLESS:  # a loop by nextTaskId has no bound to hold it to
-        message = f"in the worst case an execution has {events} events; {MAX_EVENTS} are the limit"
-        hint = "lower maxRetries, maxItems or maxIterations, or split the workflow"
-        report.error(Code.TOO_MANY_EVENTS, message, place, hint)
+    _check_events(effort(workflow).most, "an execution", place, report)
+    after = "what runs when a session ends badly"
+    _check_events(cleanup_effort(workflow), after, Place("onFailure"), report)
     if report.errors:
         return
     try:
@@ -41,6 +46,14 @@ def check_limits(workflow: Workflow, report: Report, *, own_executions: bool) ->
     except WorkflowInvalid as error:
         for finding in error.findings:
             report.error(Code(finding.code), finding.message, place, "split the workflow")
+
+
+def _check_events(most: Effort, what: str, place: Place, report: Report) -> None:
+    events = most.events
+    if MAX_EVENTS < events < ENDLESS:  # a loop by nextTaskId has no bound to hold it to
+        message = f"in the worst case {what} has {events} events; {MAX_EVENTS} are the limit"
+        hint = "lower maxRetries, maxItems or maxIterations, or split the workflow"
+        report.error(Code.TOO_MANY_EVENTS, message, place, hint)
 
 
 def _check_maps(block: Block, report: Report, *, own_executions: bool, outermost: bool) -> None:

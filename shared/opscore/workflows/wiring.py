@@ -121,6 +121,19 @@ class Wiring:
         taking = {result_variable(step.id): NOTHING} if self.is_read(step) else {}
         return Escape(state, lambda _: taking)
 
+    def not_yet_made(self, step: Repeat) -> dict[str, Any]:
+        """What a loop begins with where it may be passed over: nulls for the results inside it that
+        are read after it.
+        """
+        if not self._on_record:
+            return {}
+        scope = self._flow.around(step.id).scope
+        return {
+            result_variable(inner.id): NOTHING
+            for inner in all_steps(step.body)
+            if self.is_read(inner) and self._flow.around(inner.id).scope == scope
+        }
+
     def to(self, step: Step, state: str) -> Escape:
         """Go on with a state that may ask what went wrong."""
         return Escape(state, self._remembering(step))

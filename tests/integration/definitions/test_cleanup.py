@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from opscore.workflows.checks import check
@@ -29,7 +31,22 @@ onFailure:
 ERROR = {"code": "Boom", "message": "no van", "taskId": "ship"}
 
 
-def run(results: dict[str, Any], answers: dict[str, Any]) -> tuple[Ended, list[dict[str, Any]]]:
+LOOP = """
+id: w
+name: W
+tasks: [{taskId: a}]
+onFailure:
+  - taskId: loop
+    repeat:
+      tasks: [{taskId: one, retry: {maxRetries: 0}}, {taskId: two}]
+      until: "{% true %}"
+  - {taskId: tell, parameters: {one: "{% $tasks.one %}", two: "{% $tasks.two %}"}}
+"""
+
+
+def run(
+    results: dict[str, Any], answers: dict[str, Any], template: str = TEMPLATE
+) -> tuple[Ended, list[dict[str, Any]]]:
     """The cleanup of a session with these results, the last one made first."""
     messages: list[dict[str, Any]] = []
 
@@ -48,7 +65,7 @@ def run(results: dict[str, Any], answers: dict[str, Any]) -> tuple[Ended, list[d
         "completed": list(results),
         "error": ERROR,
     }
-    definition = compile_cleanup(check(TEMPLATE).require(), "queue")
+    definition = compile_cleanup(check(template).require(), "queue")
     assert definition is not None
     execution = Execution(definition, given, receive)
     return execution.run(), messages
@@ -98,3 +115,30 @@ def test_what_fails_there_is_passed_over() -> None:
     ]
     assert messages[-1]["parameters"]["paged"] is None
     assert ended.status == "SUCCEEDED"
+
+
+def test_what_a_loop_that_failed_there_has_not_made_is_null() -> None:
+    _, messages = run({}, {"one": Fails("Boom")}, LOOP)
+
+    assert [message["taskId"] for message in messages] == ["one", "tell"]
+    assert messages[-1]["parameters"] == {"one": None, "two": None}
+
+
+def test_no_two_states_have_one_name_whatever_steps_are_called() -> None:
+    choice = {"taskId": "onFailure", "choice": [{"when": "{% true %}", "nextTaskId": None}]}
+    after = {"taskId": "both", "parallel": [{"tasks": [choice]}]}
+    template = {"id": "w", "name": "W", "tasks": [{"taskId": "a"}], "onFailure": [after]}
+
+    definition = compile_cleanup(check(template).require(), "queue")
+
+    assert definition is not None
+    names = list(state_names(json.loads(definition)))
+    assert len(names) == len(set(names))
+
+
+def state_names(part: dict[str, Any]) -> Iterator[str]:
+    """Every state's name, which must be its own in the whole definition."""
+    for name, state in part["States"].items():
+        yield name
+        for inner in (*state.get("Branches", ()), state.get("ItemProcessor")):
+            yield from state_names(inner) if inner else ()

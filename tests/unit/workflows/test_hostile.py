@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,34 @@ ACCEPTED = {
     "parents": expression("$input" + ".a" * 900 + ".%" * 900),
     "a regular expression": expression("/" + "(a{1,999}){1,999}" * 100 + "/"),
 }
+
+
+def variables(setters: int, expressions: int, *, inside: bool) -> dict[str, Any]:
+    """Many steps that set the same variables, and many places that read one of them."""
+    steps: list[dict[str, Any]] = [
+        {"taskId": f"s{n}", "set": {f"a{i}": 1 for i in range(10)}} for n in range(setters)
+    ]
+    if inside:
+        steps = [{"taskId": "m", "map": {"items": [1], "tasks": steps}}]
+    read = "{% " + "+".join(["$a0"] * 1000) + " %}"
+    steps += [{"taskId": f"r{n}", "wait": read} for n in range(expressions)]
+    return {"id": "a", "name": "a", "tasks": steps}
+
+
+LARGE = {
+    "variables set again and again": variables(1000, 20, inside=False),
+    "variables that are not seen": variables(1000, 20, inside=True),
+}
+
+
+@pytest.mark.parametrize("data", LARGE.values(), ids=LARGE)
+def test_large_templates_take_bounded_time(data: dict[str, Any]) -> None:
+    start = time.process_time()
+
+    checked = check(data)
+
+    assert (checked.workflow is None) == bool(checked.errors)
+    assert time.process_time() - start < SECONDS
 
 
 @pytest.mark.parametrize(("source", "code"), REFUSED.values(), ids=REFUSED)
