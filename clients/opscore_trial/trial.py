@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from opscore.models.outcome import own_name
 from opscore.workflows.schemas import faults
 from opscore_trial.cases import Case
 from opscore_trial.compiled import Compiled
@@ -93,7 +94,8 @@ def _course(
 
 
 def _error(ended: Ended) -> dict[str, str]:
-    code = "SessionTimeout" if ended.status is Status.TIMED_OUT else ended.error or "Unknown"
+    timed_out = ended.status is Status.TIMED_OUT
+    code = "SessionTimeout" if timed_out else own_name(ended.error or "Unknown")
     return {"code": code, "message": ended.cause or ""}
 
 

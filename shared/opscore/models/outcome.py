@@ -33,6 +33,18 @@ TAKEN_BACK = (*TIMEOUTS, TaskError.AGENT_LOST)
 """The task ended without a word of its agent, which may still be at it."""
 
 
+_OWN_NAMES = {
+    "States.QueryEvaluationError": "ExpressionError",
+    "States.ExceedToleratedFailureThreshold": "TooManyFailures",
+    "States.HeartbeatTimeout": TaskError.HEARTBEAT_TIMEOUT.value,
+}
+
+
+def own_name(error: str) -> str:
+    """The language's name for the error that an execution ended with."""
+    return _OWN_NAMES.get(error, error)
+
+
 class Outcome(Model):
     """How an attempt ended: a result, or an error code with its message."""
 

@@ -10,6 +10,7 @@ from opscore.errors import Contended, DependencyFailed
 from opscore.lifecycle.cleanup import SUFFIX
 from opscore.lifecycle.sessions import FINAL, ended, ending, of_execution
 from opscore.models.messages import Phase
+from opscore.models.outcome import own_name
 from opscore.models.session import CleanupStatus, Failure, Session, SessionStatus
 from opscore.observability import note, warn
 from opscore.ports import Clock, ConditionFailed, Execution, Machines, Refused, Store
@@ -274,6 +275,6 @@ def _output(execution: Execution) -> JsonValue:
 
 def _failure(execution: Execution) -> Failure:
     code = {"TIMED_OUT": "SessionTimeout", "ABORTED": "Aborted"}.get(
-        execution.status, execution.error or "Unknown"
+        execution.status, own_name(execution.error or "Unknown")
     )
     return Failure(code=code, message=(execution.cause or "")[:MAX_MESSAGE])

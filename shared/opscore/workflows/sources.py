@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opscore.workflows.effort import has_executions_of_its_own
 from opscore.workflows.flow import Flow
 from opscore.workflows.language import (
     EXPRESSION_ERROR,
     TIMEOUT,
+    TOO_MANY_FAILURES,
     Approval,
     Child,
     Expression,
+    Map,
     Name,
     Payload,
     Reference,
@@ -31,12 +34,16 @@ RESULTS = f"{_EXECUTION_INPUT}.results"
 COMPLETED = f"{_EXECUTION_INPUT}.completed"
 SESSION_ERROR = f"{_EXECUTION_INPUT}.error"
 
+_TOO_MANY = "States.ExceedToleratedFailureThreshold"
+"""How a map fails whose items have executions of their own, whatever an item failed with."""
+
 RETRY_NAMES = {
     "ALL": ("States.ALL",),
     "AgentTimeout": ("AgentTimeout", "States.Timeout"),
     TIMEOUT: (TIMEOUT, "States.Timeout"),
     "HeartbeatTimeout": ("HeartbeatTimeout", "States.HeartbeatTimeout"),
     EXPRESSION_ERROR: ("States.QueryEvaluationError",),
+    TOO_MANY_FAILURES: (TOO_MANY_FAILURES, _TOO_MANY),
 }
 """What a rule for one of our errors matches in Step Functions; others match themselves."""
 
@@ -60,6 +67,8 @@ class Error:
             "States.HeartbeatTimeout": "HeartbeatTimeout",
             "States.QueryEvaluationError": EXPRESSION_ERROR,
         }
+        if isinstance(step, Map) and has_executions_of_its_own(step):
+            renamed[_TOO_MANY] = TOO_MANY_FAILURES
         code = "".join(
             f'{_CAUGHT}.Error = "{theirs}" ? "{own}" : ' for theirs, own in renamed.items()
         )

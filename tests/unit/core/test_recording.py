@@ -252,3 +252,21 @@ def test_a_tidied_session_is_looked_at_no_more(fleet: Fleet) -> None:
     fleet.clock.forward(10**6)
 
     assert fleet.sweeper.sweep() == {}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "own"),
+    [
+        ("States.QueryEvaluationError", "ExpressionError"),
+        ("States.ExceedToleratedFailureThreshold", "TooManyFailures"),
+        ("NoMoney", "NoMoney"),
+    ],
+)
+def test_a_session_s_error_has_the_language_s_name(fleet: Fleet, theirs: str, own: str) -> None:
+    started(fleet)
+
+    fleet.recording.event("s1", Execution("FAILED", error=theirs, cause="why"))
+
+    error = fleet.sessions.get("s1").error
+    assert error is not None
+    assert (error.code, error.message) == (own, "why")
