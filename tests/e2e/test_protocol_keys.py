@@ -25,7 +25,10 @@ AGENT = {
     "POST /v1/opscore/task/{taskId}/fail",
     "POST /v1/opscore/task/{taskId}/heartbeat",
 }
-ADMIN = {"DELETE /v1/opscore/agent/{agentId}"}
+ADMIN = {
+    "DELETE /v1/opscore/agent/{agentId}",
+    "DELETE /v1/opscore/workflow/{workflowId}",
+}
 REFUSED = {401, 403}
 
 
