@@ -65,7 +65,7 @@ unit: install ## Unit tests: no sockets, a few seconds
 	$(python) -m pytest -n 2 tests/unit
 
 integration: install ## Integration tests: AWS in process
-	$(python) -m pytest -n 2 tests/contracts tests/integration
+	$(python) -m pytest -n 2 --dist worksteal tests/contracts tests/integration
 
 simulation: install ## Fleets in virtual time, with all that goes wrong: 240 seeds, and planted bugs
 	$(python) -m pytest -n 2 tests/simulation
@@ -74,7 +74,7 @@ soak: install ## Thousands of seeds: SEEDS, FIRST, SIZE (tiny crowd small large)
 	@$(python) -m tests.simulation $(if $(SEED),seed $(SEED),soak $(SEEDS) $(FIRST) $(SIZE))
 
 e2e: install ## End-to-end tests on a local stack of their own
-	$(python) -m pytest tests/e2e
+	$(python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
 
 bench: install ## Import time of each function as a ratio to boto3's; time to compile 1,000 tasks
 	$(python) infra/benchmarks/imports.py

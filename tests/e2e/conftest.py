@@ -1,17 +1,20 @@
 """A deployed local stack of the tests' own: other ports, other state, shorter times.
 
-`OPSCORE_E2E_DIR` is its directory (.local/e2e). `OPSCORE_E2E_KEEP=1` leaves it up for the next run,
-which takes it as it is: quick rounds on a test; after a change of the product, `down` it first
-(`OPSCORE_LOCAL_DIR=.local/e2e make down`).
+`OPSCORE_E2E_DIR` is its directory (.local/e2e; each parallel worker has one of its own beside it).
+`OPSCORE_E2E_KEEP=1` leaves it up for the next run, which takes it as it is: quick rounds on a test;
+after a change of the product, `down` it first (`OPSCORE_LOCAL_DIR=.local/e2e make down`).
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,7 +93,7 @@ def stack() -> Iterator[LocalStack]:
     """The stack: kills, restarts, agents and the sweeper are its methods."""
     keep = os.environ.get("OPSCORE_E2E_KEEP") == "1"
     settings = LocalSettings(
-        directory=ROOT / os.environ.get("OPSCORE_E2E_DIR", ".local/e2e"),
+        directory=_directory(),
         port=0,
         agents=(),
         parameters=PARAMETERS,
@@ -100,10 +103,27 @@ def stack() -> Iterator[LocalStack]:
     if not (keep and stack.is_up):
         stack.down()
         stack.forget()
-        stack.up()
+        with _one_at_a_time():
+            stack.up()
     yield stack
     if not keep:
         stack.down()
+
+
+def _directory() -> Path:
+    """Each worker that tests run on has a stack of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    name = os.environ.get("OPSCORE_E2E_DIR", ".local/e2e")
+    return ROOT / (f"{name}-{worker}" if worker else name)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Stacks that come up at once would choose the same free ports."""
+    (ROOT / ".local").mkdir(exist_ok=True)
+    with (ROOT / ".local/e2e.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

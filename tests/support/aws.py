@@ -19,13 +19,12 @@ import boto3
 import pytest
 import yaml
 from aws_lambda_powertools.utilities import parameters
-from moto import mock_aws
 
 from opscore import bootstrap, observability, settings
 from opscore.aws import clients
 from opscore.observability import Handler
 from tests.support.events import ACCOUNT, REGION
-from tests.support.moto import mended_moto
+from tests.support.moto import mended_moto, plain_moto
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -241,7 +240,7 @@ def deployed(
 
     `interpreter`: state machines run, in moto's mended Step Functions interpreter.
     """
-    aws = mended_moto() if interpreter else mock_aws()
+    aws = mended_moto() if interpreter else plain_moto()
     with pytest.MonkeyPatch.context() as environment, aws:
         deployment = Deployment(Template(PARAMETERS | dict(parameters or {})), environment)
         deployment.make_resources()
