@@ -155,11 +155,20 @@ class Part:
     states: Mapping[str, State]
 
     def to_data(self) -> dict[str, Any]:
-        """As Step Functions writes it."""
+        """As Step Functions writes it, without states that nothing leads to."""
         return {
             "StartAt": self.start_at,
-            "States": {name: _state(state) for name, state in self.states.items()},
+            "States": {name: _state(self.states[name]) for name in self._reached()},
         }
+
+    def _reached(self) -> set[str]:
+        reached, waiting = set[str](), [self.start_at]
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += _following(self.states[name])
+        return reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,19 @@ class StateMachine:
             sort_keys=True,
             separators=(",", ":"),
         )
+
+
+def _following(state: State) -> list[str]:
+    match state:
+        case TaskState() | ParallelState() | MapState():
+            found = [state.way.next_state, state.catch.next_state if state.catch else None]
+        case PassState() | WaitState():
+            found = [state.way.next_state]
+        case ChoiceState():
+            found = [state.default, *(rule.next_state for rule in state.rules)]
+        case SucceedState() | FailState():
+            found = []
+    return [name for name in found if name is not None]
 
 
 def _state(state: State) -> dict[str, Any]:

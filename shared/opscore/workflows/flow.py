@@ -15,6 +15,7 @@ from opscore.workflows.language import (
     Block,
     Choice,
     Fail,
+    FixedResult,
     Map,
     OtherTask,
     Parallel,
@@ -207,10 +208,11 @@ class Flow:
                 return sum(bits)
             case Repeat():
                 [body] = inner
-                if body is None:
-                    return None
-                self._at_until[step.id] = body
-                return body | result
+                if body is not None:
+                    self._at_until[step.id] = body
+                if isinstance(step.fallback, FixedResult):
+                    return result  # whatever of the body was not made when it failed
+                return None if body is None else body | result
             case _:
                 return result
 
