@@ -11,6 +11,7 @@ from opscore.models.session import SessionStatus
 from opscore.models.workflow import WorkflowVersion
 from opscore.ports import ConditionFailed, Execution
 from opscore.records import keys
+from opscore.services.rerun import CURRENT, RerunRequest
 from opscore.services.sessions import StartRequest
 from opscore.workflows.shipped import SINGLE_TASK_ID
 from tests.support.fleet import Fleet
@@ -222,6 +223,19 @@ def test_no_session_starts_on_a_deleted_workflow_and_those_that_run_go_on(fleet:
     ends(fleet, session_id)
     passes(fleet, 3601)
     assert there(fleet) == set()
+
+
+def test_what_a_deleted_workflow_ran_can_run_again_on_its_own_version(fleet: Fleet) -> None:
+    apply(fleet, "a")
+    session_id = start(fleet)
+    fleet.sessions.update(session_id, status=SessionStatus.CANCELLED)
+    fleet.workflows.delete("wf")
+
+    again, _ = fleet.reruns.start(RerunRequest(session_id), None)
+
+    assert (again.status, again.workflow_version) == (SessionStatus.STARTED, 1)
+    with pytest.raises(WorkflowNotFound):
+        fleet.reruns.start(RerunRequest(session_id, version=CURRENT), None)
 
 
 def test_a_start_that_overlaps_a_deletion_starts_nothing(fleet: Fleet) -> None:
