@@ -162,11 +162,55 @@ odd_tasks = made(
         "priority": st.integers(-1, 10) | expressions,
     }
 )
+odd_fallbacks = made({"taskId": ids, "result": plain | expressions, "agentId": st.just("bob")})
+odd_leaves: dict[str, st.SearchStrategy[Any]] = {
+    "wait": odd_durations | made({"until": st.just("2026-11-24T09:00:00Z") | expressions}),
+    "set": st.dictionaries(
+        st.sampled_from(["x", "y", "sum", "2"]), plain | expressions, max_size=2
+    ),
+    "approval": plain | made({"prompt": json_of(plain | expressions), "timeout": odd_durations}),
+    "signal": plain | made({"name": plain | expressions, "timeout": odd_durations}),
+    "workflow": st.just("other") | made({"id": st.just("other") | expressions, "version": plain}),
+    "choice": st.lists(made({"when": expressions, "nextTaskId": ids | st.none()}), max_size=3),
+    "fail": st.just("Own")
+    | made({"error": st.sampled_from(["Own", "ALL"]), "message": expressions}),
+    "succeed": st.none() | made({"result": json_of(plain | expressions)}),
+}
+
+
+def _odd_step(kind: str, value: st.SearchStrategy[Any]) -> st.SearchStrategy[Made]:
+    common = {
+        "nextTaskId": ids | st.none(),
+        "fallback": odd_fallbacks,
+        "compensate": made({"agentCapability": st.just("c"), "parameters": objects_of(plain)}),
+    }
+    return st.fixed_dictionaries({"taskId": ids, kind: value}, optional=common)
+
+
+def _odd_groups(inner: st.SearchStrategy[Made]) -> st.SearchStrategy[Made]:
+    block = st.lists(inner, max_size=3)
+    limits = {"maxItems": st.integers(0, 10**6), "toleratedFailurePercentage": st.integers(0, 100)}
+    kinds = {
+        "parallel": st.lists(made({"tasks": block}), max_size=3),
+        "map": made({"items": json_of(plain | expressions), "tasks": block, **limits}),
+        "repeat": made(
+            {"until": expressions, "tasks": block, "maxIterations": st.integers(0, 6000)}
+        ),
+    }
+    return st.one_of(*(_odd_step(kind, value) for kind, value in kinds.items()))
+
+
+odd_steps = st.recursive(
+    odd_tasks | st.one_of(*(_odd_step(kind, value) for kind, value in odd_leaves.items())),
+    _odd_groups,
+    max_leaves=6,
+)
 odd_templates = made(
     {
         "id": st.sampled_from(["w", "Abläufe", "two words"]),
         "name": st.just("W"),
-        "tasks": st.lists(odd_tasks, max_size=4),
+        "tasks": st.lists(odd_steps, max_size=4),
+        "onFailure": st.lists(odd_steps, max_size=2),
         "timeout": odd_durations,
         "version": st.sampled_from(["1.0", 2]),
     }

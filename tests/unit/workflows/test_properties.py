@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opscore.workflows import jsonata_tree
 from opscore.workflows.checks import Checked, check
-from opscore.workflows.compiler import compile_workflow
+from opscore.workflows.compiler import compile_cleanup, compile_workflow
 from opscore.workflows.names import MAX_NAME
 from tests.unit.workflows import strategies
 from tests.unit.workflows.pairs import QUEUE_URL
@@ -38,6 +38,9 @@ def test_what_is_odd_compiles_soundly_or_is_told_why(template: dict[str, Any]) -
     assert_explained(checked)
     if checked.workflow is not None and checked.workflow.tasks:
         assert_sound(json.loads(compile_workflow(checked.workflow, QUEUE_URL)))
+        after = compile_cleanup(checked.workflow, QUEUE_URL)
+        if after is not None:
+            assert_sound(json.loads(after))
 
 
 @given(strategies.anything)
@@ -76,25 +79,39 @@ def assert_explained(checked: Checked) -> None:
 
 def assert_sound(machine: dict[str, Any]) -> None:
     """What Step Functions would refuse, as far as it can be seen in the definition."""
-    states = machine["States"]
-    reached, waiting = set[str](), [machine["StartAt"]]
+    names = _assert_part_sound(machine)
+    assert len(names) == len(set(names))
+    for source in _compiled_expressions(machine):
+        jsonata_tree.parse(source)
+
+
+def _assert_part_sound(part: dict[str, Any]) -> list[str]:
+    """Check a machine, a branch or the steps of a map; the names of all states in it."""
+    states = part["States"]
+    reached, waiting = set[str](), [part["StartAt"]]
     while waiting:
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            state = states[name]
-            waiting += [state["Next"]] if "Next" in state else []
-            waiting += [catcher["Next"] for catcher in state.get("Catch", [])]
+            waiting += _next_states(states[name])
     assert reached == set(states)
+    names = list(states)
     for name, state in states.items():
         assert len(name) <= MAX_NAME
-        assert ("Next" in state) != (state.get("End", False) or state["Type"] == "Succeed")
-        names = [error for rule in state.get("Retry", []) for error in rule["ErrorEquals"]]
-        assert "States.ALL" not in names[:-1]
+        ends = state.get("End", False) or state["Type"] in {"Succeed", "Fail"}
+        assert sum((ends, "Next" in state, "Default" in state)) == 1
+        errors = [error for rule in state.get("Retry", []) for error in rule["ErrorEquals"]]
+        assert "States.ALL" not in errors[:-1]
         for rule in state.get("Retry", []):
             assert rule.get("MaxDelaySeconds", 2) > rule.get("IntervalSeconds", 1)
-    for source in _compiled_expressions(machine):
-        jsonata_tree.parse(source)
+        inner = [*state.get("Branches", []), *[state[k] for k in ("ItemProcessor",) if k in state]]
+        names += [found for one in inner for found in _assert_part_sound(one)]
+    return names
+
+
+def _next_states(state: dict[str, Any]) -> list[str]:
+    rules = [*state.get("Catch", []), *state.get("Choices", [])]
+    return [state[key] for key in ("Next", "Default") if key in state] + [r["Next"] for r in rules]
 
 
 def _compiled_expressions(value: Any) -> list[str]:
