@@ -30,9 +30,13 @@ EXPRESSION: Shape = {
     "description": "JSONata between {% and %}: $input, $tasks.<taskId>, $session, $item, $index,"
     " $error, and what `set` sets.",
 }
+_UNITS = r"(?=\S)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?"
 DURATION: Shape = {
     "anyOf": [
-        {"type": "string", "pattern": r"^([0-9]+[smhd]?|P[0-9A-Z]+)$"},
+        {
+            "type": "string",
+            "pattern": rf"^\s*({_UNITS}|[0-9]+|P[0-9A-Z]+)\s*$",
+        },
         {"type": "integer", "minimum": 1},
     ]
 }

@@ -92,3 +92,10 @@ def _fields(shape: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path}.{name}", field
         for name, inner in shape.items():
             yield from _fields(inner, f"{path}.{name}")
+
+
+@pytest.mark.parametrize("duration", ["30s", "1h30m", "2d", "90", 90, "PT1H", "P1D", " 5m"])
+def test_a_duration_fits_if_it_can_be_read(duration: str | int) -> None:
+    template = {"id": "w", "name": "W", "tasks": [{"taskId": "a", "timeout": duration}]}
+
+    assert VALIDATOR.is_valid(template) == (not check(template).errors)
